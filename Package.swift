@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swift: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+// SwiftPM compiles C without optimisation in debug builds; these flags come after its own -O0, so that
+// the kernels run at full speed there too.
+let optimised: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno"])]
+
+let package = Package(
+    name: "lenticular",
+    products: [
+        .executable(name: "lenticular", targets: ["lenticular"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        // MARK: - C libraries, each with one door
+        .systemLibrary(name: "CFITSIO", pkgConfig: "cfitsio", providers: [.apt(["libcfitsio-dev"])]),
+        .systemLibrary(name: "CWCSLIB", pkgConfig: "wcslib", providers: [.apt(["wcslib-dev"])]),
+        .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+        .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
+        .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
+        .target(name: "CImageCodecs", dependencies: ["CLibPNG", "CLibJPEG"]),
+        .target(name: "CKernels", cSettings: optimised, linkerSettings: [.linkedLibrary("m")]),
+
+        // MARK: - Images and tables
+        .target(name: "AstroIO", dependencies: ["CFITSIO", "CWCSLIB", "CImageCodecs"], swiftSettings: swift),
+        .target(name: "ImageProcessing", dependencies: ["AstroIO"], swiftSettings: swift),
+        .target(name: "Figures", dependencies: ["ImageProcessing", "CCairo"], swiftSettings: swift),
+
+        // MARK: - Engine
+        .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: swift),
+        .target(name: "Tensors", dependencies: ["Kernels", "CDNNL"], swiftSettings: swift),
+        .target(name: "Models", dependencies: ["Tensors"], swiftSettings: swift),
+
+        // MARK: - Learning
+        .target(name: "Datasets", dependencies: ["ImageProcessing", "Tensors"], swiftSettings: swift),
+        .target(name: "Training", dependencies: ["Models", "Datasets", "Figures"], swiftSettings: swift),
+        .target(name: "Inference", dependencies: ["Models", "Datasets"], swiftSettings: swift),
+        .target(name: "Outliers", dependencies: ["Inference", "Kernels", "Tensors"], swiftSettings: swift),
+
+        // MARK: - Pipelines and the tool
+        .target(
+            name: "Pipelines",
+            dependencies: [
+                "Outliers", "Inference", "Figures", .product(name: "Yams", package: "Yams"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swift),
+        .executableTarget(
+            name: "lenticular",
+            dependencies: [
+                "Pipelines", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swift),
+
+        // MARK: - Tests
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
+        .testTarget(name: "AstroIOTests", dependencies: ["AstroIO", "TestSupport"], swiftSettings: swift),
+        .testTarget(
+            name: "ImageProcessingTests", dependencies: ["ImageProcessing", "Figures", "TestSupport"],
+            swiftSettings: swift),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: swift),
+        .testTarget(
+            name: "PipelinesTests", dependencies: ["Pipelines", "Outliers", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "ToolTests", dependencies: ["Pipelines", "TestSupport"], swiftSettings: swift),
+    ],
+    cLanguageStandard: .gnu2x
+)

@@ -1,0 +1,4 @@
+#ifndef CFITSIO_SHIM_H
+#define CFITSIO_SHIM_H
+#include <fitsio.h>
+#endif

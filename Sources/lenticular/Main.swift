@@ -1,0 +1,7 @@
+import ArgumentParser
+
+@main
+struct Lenticular: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lenticular", abstract: "Galaxy-image analysis: survey images in, catalogs out.")
+}
