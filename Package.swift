@@ -30,6 +30,7 @@ let package = Package(
         .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
         .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .target(name: "CImageCodecs", dependencies: ["CLibPNG", "CLibJPEG"]),
         .target(name: "CKernels", cSettings: optimised, linkerSettings: [.linkedLibrary("m")]),
 
@@ -53,7 +54,7 @@ let package = Package(
         .target(
             name: "Pipelines",
             dependencies: [
-                "Outliers", "Inference", "Figures", .product(name: "Yams", package: "Yams"),
+                "Outliers", "Inference", "Figures", "CSodium", .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
@@ -76,7 +77,8 @@ let package = Package(
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: swift),
         .testTarget(
-            name: "PipelinesTests", dependencies: ["Pipelines", "Outliers", "TestSupport"], swiftSettings: swift),
+            name: "PipelinesTests", dependencies: ["Pipelines", "Outliers", "Inference", "TestSupport"],
+            swiftSettings: swift),
         .testTarget(name: "ToolTests", dependencies: ["Pipelines", "TestSupport"], swiftSettings: swift),
     ],
     cLanguageStandard: .gnu2x
