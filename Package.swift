@@ -31,11 +31,15 @@ let package = Package(
         .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
         .target(name: "CImageCodecs", dependencies: ["CLibPNG", "CLibJPEG"]),
         .target(name: "CKernels", cSettings: optimised, linkerSettings: [.linkedLibrary("m")]),
 
         // MARK: - Images and tables
-        .target(name: "AstroIO", dependencies: ["CFITSIO", "CWCSLIB", "CImageCodecs"], swiftSettings: swift),
+        .target(
+            name: "AstroIO",
+            dependencies: ["CFITSIO", "CWCSLIB", "CImageCodecs", "CExpat", .product(name: "Yams", package: "Yams")],
+            swiftSettings: swift),
         .target(name: "ImageProcessing", dependencies: ["AstroIO"], swiftSettings: swift),
         .target(name: "Figures", dependencies: ["ImageProcessing", "CCairo"], swiftSettings: swift),
 
