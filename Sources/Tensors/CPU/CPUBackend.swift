@@ -1,0 +1,82 @@
+internal import CDNNL
+
+/// Computes on the host: matrix products and convolutions by oneDNN, attention and the loops no library has by `Kernels`.
+///
+/// - With `threads: 1` everything runs on the calling thread: data-parallel workers, one a core, share one such backend
+///   and the parameters on it.
+/// - With more threads a single operation is split: oneDNN through its OpenMP run time, the rest over a worker pool.
+public final class CPUBackend: Backend {
+    public let name = "cpu"
+    public let profiler = Profiler()
+    /// Threads an operation is split over.
+    public let threads: Int
+
+    let allocator = CPUAllocator()
+    let dnnl: OneDNN
+
+    public init(threads: Int = 1) {
+        precondition(threads > 0, "[CPUBackend] expected at least one thread, got \(threads)")
+        self.threads = threads
+        dnnl = OneDNN(threads: threads, allocator: allocator)
+    }
+
+    // MARK: - Memory
+
+    public func allocate(byteCount: Int) -> Storage {
+        CPUStorage(byteCount: byteCount, allocator: allocator, backend: self)
+    }
+
+    public func upload(_ bytes: UnsafeRawBufferPointer, to storage: Storage) {
+        guard let source = bytes.baseAddress, bytes.count > 0 else { return }
+        host(storage).valuesChanged()
+        host(storage).pointer.copyMemory(from: source, byteCount: bytes.count)
+    }
+
+    public func download(_ storage: Storage, into bytes: UnsafeMutableRawBufferPointer) {
+        guard let target = bytes.baseAddress, bytes.count > 0 else { return }
+        target.copyMemory(from: host(storage).pointer, byteCount: bytes.count)
+    }
+
+    /// Bytes of storage now held by tensors.
+    public var liveByteCount: Int { allocator.liveByteCount }
+
+    /// Bytes taken from the system: held by tensors, or kept for reuse.
+    public var reservedByteCount: Int { allocator.reservedByteCount }
+
+    /// Returns memory kept for reuse to the system.
+    public func trim() { allocator.trim() }
+
+    // MARK: - Access
+
+    func host(_ storage: Storage) -> CPUStorage {
+        precondition(
+            storage.backend === self, "[CPUBackend] expected a tensor of this backend, got one of another backend")
+        return unsafeDowncast(storage, to: CPUStorage.self)
+    }
+
+    func raw(_ tensor: Tensor) -> UnsafeMutableRawPointer { host(tensor.storage).pointer }
+
+    func floats(_ tensor: Tensor) -> UnsafeMutablePointer<Float> {
+        host(tensor.storage).pointer.assumingMemoryBound(to: Float.self)
+    }
+
+    func bfloats(_ tensor: Tensor) -> UnsafeMutablePointer<UInt16> {
+        host(tensor.storage).pointer.assumingMemoryBound(to: UInt16.self)
+    }
+
+    func indices(_ tensor: Tensor) -> UnsafeMutablePointer<Int32> {
+        host(tensor.storage).pointer.assumingMemoryBound(to: Int32.self)
+    }
+
+    /// Runs `body` with float32 stand-ins for the bfloat16 tensors among the arguments and converts the result back.
+    func throughFloat32(_ inputs: [Tensor], into out: Tensor, _ body: ([Tensor], Tensor) -> Void) {
+        let wide = inputs.map { $0.dtype == .bfloat16 ? $0.detached.cast(to: .float32) : $0 }
+        if out.dtype == .float32 {
+            body(wide, out)
+        } else {
+            let result = Tensor.uninitialized(shape: out.shape, on: self)
+            body(wide, result)
+            convert(result, into: out)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+internal import CDNNL
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+extension UnaryFunction {
+    /// oneDNN's vectorised version, where it has one that is exact enough.
+    var oneDNN: dnnl_alg_kind_t? {
+        switch self {
+        case .gelu: dnnl_eltwise_gelu_erf
+        case .relu: dnnl_eltwise_relu
+        case .sigmoid: dnnl_eltwise_logistic
+        case .softplus: dnnl_eltwise_soft_relu
+        case .tanh: dnnl_eltwise_tanh
+        case .exp: dnnl_eltwise_exp
+        case .log: dnnl_eltwise_log
+        case .sqrt: dnnl_eltwise_sqrt
+        case .square: dnnl_eltwise_square
+        case .abs: dnnl_eltwise_abs
+        case .reciprocal, .logGamma, .huber, .isZero: nil
+        }
+    }
+
+    /// The functions that oneDNN lacks, one element at a time.
+    func apply(_ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int) {
+        switch self {
+        case .reciprocal: for i in 0..<count { out[i] = 1 / x[i] }
+        case .logGamma: for i in 0..<count { out[i] = Float(UnaryFunction.logGamma(Double(x[i]))) }
+        case .huber:
+            for i in 0..<count {
+                let magnitude = x[i].magnitude
+                out[i] = magnitude <= 1 ? 0.5 * x[i] * x[i] : magnitude - 0.5
+            }
+        case .isZero: for i in 0..<count { out[i] = x[i] == 0 ? 1 : 0 }
+        default: preconditionFailure("[\(self)] expected a function that oneDNN lacks")
+        }
+    }
+
+    /// `gradient · function'(x)` for the functions that oneDNN lacks.
+    func applyGradient(
+        _ x: UnsafePointer<Float>, gradient: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int
+    ) {
+        switch self {
+        case .reciprocal: for i in 0..<count { out[i] = -gradient[i] / (x[i] * x[i]) }
+        case .logGamma: for i in 0..<count { out[i] = gradient[i] * Float(UnaryFunction.digamma(Double(x[i]))) }
+        case .huber: for i in 0..<count { out[i] = gradient[i] * max(-1, min(1, x[i])) }
+        case .isZero: for i in 0..<count { out[i] = 0 }
+        default: preconditionFailure("[\(self)] expected a function that oneDNN lacks")
+        }
+    }
+
+    /// `log Γ(x)`, x > 0; the re-entrant form, because `lgamma` writes a global sign.
+    private static func logGamma(_ x: Double) -> Double {
+        var sign: Int32 = 0
+        return lgamma_r(x, &sign)
+    }
+
+    /// The derivative of `log Γ`, x > 0: recurrence up to 6, then the asymptotic series (Abramowitz & Stegun 6.3.18).
+    private static func digamma(_ x: Double) -> Double {
+        var (x, result) = (x, 0.0)
+        while x < 6 {
+            result -= 1 / x
+            x += 1
+        }
+        let inverse = 1 / (x * x)
+        let series =
+            inverse * (1.0 / 12 - inverse * (1.0 / 120 - inverse * (1.0 / 252 - inverse * (1.0 / 240 - inverse / 132))))
+        return result + Glibc.log(x) - 0.5 / x - series
+    }
+}
