@@ -83,6 +83,8 @@ let package = Package(
         .testTarget(
             name: "PipelinesTests", dependencies: ["Pipelines", "Outliers", "Inference", "TestSupport"],
             swiftSettings: swift),
+        .testTarget(
+            name: "OutliersTests", dependencies: ["Outliers", "Inference", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "ToolTests", dependencies: ["Pipelines", "TestSupport"], swiftSettings: swift),
     ],
     cLanguageStandard: .gnu2x

@@ -36,6 +36,7 @@ package struct LoadSettings {
             help: "Join files that differ only in a band name (m51-g.fits, m51-r.fits) into one object."),
         Setting("bands", .list([]), help: "Bands to use, by name; all when empty."),
         Setting("hdu", .optionalText(nil), help: "Image extension by name or number (0 = primary); the first image when null."),
+        Setting("limit", .integer(0), range: 0...1e12, help: "Use only the first objects; 0 = all."),
         Setting("readers", .integer(2), range: 1...64, help: "Threads that read and decode."),
     ]
 
@@ -43,6 +44,7 @@ package struct LoadSettings {
     package let groupBands: Bool
     package let bands: [String]
     package let hdu: String?
+    package let limit: Int
     package let readers: Int
 
     package init(_ stage: PipelineSpecification.Stage) {
@@ -50,6 +52,7 @@ package struct LoadSettings {
         groupBands = stage.flag("group-bands")
         bands = stage.list("bands")
         hdu = stage.optionalText("hdu")
+        limit = stage.integer("limit")
         readers = stage.integer("readers")
     }
 }

@@ -1,0 +1,142 @@
+import AstroIO
+import Outliers
+
+/// The columns of the tables that a run writes, and blocks of their rows.
+enum ObjectTable {
+    /// Rows that are converted and written at once.
+    static let blockSize = 4096
+
+    // MARK: - Catalog
+
+    static func catalogColumns(scored: Bool) -> [ColumnDescription] {
+        var columns = [
+            ColumnDescription(
+                "id_str", .text, ucd: "meta.id;meta.main", description: "Unique name of the object in this run"),
+            ColumnDescription(
+                "file_loc", .text, ucd: "meta.ref.url",
+                description: "File, or files joined by ';', relative to the input folder where below it"),
+            ColumnDescription(
+                "ra", .double, unit: "deg", ucd: "pos.eq.ra;meta.main",
+                description: "Right ascension (ICRS) of the stamp's centre; NaN without WCS"),
+            ColumnDescription(
+                "dec", .double, unit: "deg", ucd: "pos.eq.dec;meta.main",
+                description: "Declination (ICRS) of the stamp's centre; NaN without WCS"),
+            ColumnDescription("width", .int32, unit: "pix", description: "Width of the image"),
+            ColumnDescription("height", .int32, unit: "pix", description: "Height of the image"),
+            ColumnDescription("bands", .text, ucd: "instr.bandpass", description: "Bands in the image, by name"),
+            ColumnDescription(
+                "pixel_scale", .float, unit: "arcsec/pix", ucd: "instr.pixel",
+                description: "Pixel scale of the image; NaN without WCS"),
+            ColumnDescription("mask_fraction", .float, description: "Fraction of the stamp's pixels that are masked"),
+            ColumnDescription(
+                "flags", .int32, ucd: "meta.code.qual", description: "Quality flags, a sum of powers of two (lenticular flags VALUE)"),
+        ]
+        guard scored else { return columns }
+        columns += [
+            ColumnDescription(
+                "outlier_score", .double,
+                description: "Mean distance to the nearest neighbours among the embeddings; larger is more unusual"),
+            ColumnDescription("outlier_rank", .int32, description: "1 = the most unusual object; 0 = not scored"),
+            ColumnDescription(
+                "outlier_percentile", .float, unit: "%", description: "Percentage of scored objects with a lower score"),
+            ColumnDescription("nearest_id", .text, ucd: "meta.id.cross", description: "id_str of the nearest neighbour"),
+            ColumnDescription("nearest_distance", .double, description: "Distance to the nearest neighbour"),
+        ]
+        return columns
+    }
+
+    /// Rows of the catalog.
+    ///
+    /// - Parameter scores: the objects' scores in the same order; nil for a run without a score stage.
+    static func catalogBlock(
+        _ records: [ObjectRecord], scores: [ScoredObject]?
+    ) throws(CatalogError) -> Catalog {
+        var values: [ColumnValues] = [
+            .string(records.map(\.id)),
+            .string(records.map { $0.files.joined(separator: ";") }),
+            .double(records.map { $0.ra ?? .nan }),
+            .double(records.map { $0.dec ?? .nan }),
+            .int32(records.map { Int32(clamping: $0.width) }),
+            .int32(records.map { Int32(clamping: $0.height) }),
+            .string(records.map { $0.bands.joined(separator: ",") }),
+            .float(records.map { Float($0.pixelScale ?? .nan) }),
+            .float(records.map(\.maskFraction)),
+            .int32(zip(records.indices, records).map { $1.flags | (scores?[$0].flags.rawValue ?? 0) }),
+        ]
+        if let scores {
+            values += [
+                .double(scores.map(\.score)),
+                .int32(scores.map { Int32(clamping: $0.rank) }),
+                .float(scores.map { Float($0.percentile) }),
+                .string(scores.map(\.nearestID)),
+                .double(scores.map(\.nearestDistance)),
+            ]
+        }
+        return try catalog(catalogColumns(scored: scores != nil), values)
+    }
+
+    // MARK: - Embeddings
+
+    static func embeddingColumns(width: Int) -> [ColumnDescription] {
+        [
+            ColumnDescription(
+                "id_str", .text, ucd: "meta.id;meta.main", description: "Unique name of the object in this run"),
+            ColumnDescription(
+                "file_loc", .text, ucd: "meta.ref.url",
+                description: "File, or files joined by ';', relative to the input folder where below it"),
+            ColumnDescription("embedding", .floatVector(width: width), description: "Output of the backbone"),
+        ]
+    }
+
+    static func embeddingBlock(
+        _ records: [ObjectRecord], embeddings: [Float], width: Int
+    ) throws(CatalogError) -> Catalog {
+        try catalog(
+            embeddingColumns(width: width),
+            [
+                .string(records.map(\.id)),
+                .string(records.map { $0.files.joined(separator: ";") }),
+                .floatVector(embeddings, width: width),
+            ])
+    }
+
+    // MARK: - Failures
+
+    static let failureColumns = [
+        ColumnDescription("id_str", .text, ucd: "meta.id;meta.main", description: "Name that the object would have had"),
+        ColumnDescription("file_loc", .text, ucd: "meta.ref.url", description: "File, or files joined by ';'"),
+        ColumnDescription("stage", .text, description: "Stage of the run that could not use it"),
+        ColumnDescription("reason", .text, ucd: "meta.note", description: "Why"),
+    ]
+
+    static func failureBlock(_ records: [ObjectRecord]) throws(CatalogError) -> Catalog {
+        try catalog(
+            failureColumns,
+            [
+                .string(records.map(\.id)),
+                .string(records.map { $0.files.joined(separator: ";") }),
+                .string(records.map { $0.failure?.stage }),
+                .string(records.map { $0.failure?.reason }),
+            ])
+    }
+
+    private static func catalog(
+        _ columns: [ColumnDescription], _ values: [ColumnValues]
+    ) throws(CatalogError) -> Catalog {
+        try Catalog(columns: zip(columns, values).map { Column($0, $1) })
+    }
+}
+
+/// One object's place among the others.
+struct ScoredObject {
+    /// NaN where there is none.
+    var score = Double.nan
+    /// From 1; 0 where there is no score.
+    var rank = 0
+    /// Percentage of scored objects with a lower score; NaN where there is no score.
+    var percentile = Double.nan
+    var nearest: Int?
+    var nearestID: String?
+    var nearestDistance = Double.nan
+    var flags: QualityFlags = []
+}
