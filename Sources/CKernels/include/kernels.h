@@ -1,3 +1,216 @@
 #ifndef KERNELS_H
 #define KERNELS_H
+
+// The manual of the kernels: types, instruction sets and the one function table.
+//
+// A table holds the same functions for one instruction set. `kernel_table_for` hands out the table of a set, or NULL
+// where this processor lacks it; the functions of a table are never called on a processor without its set. The
+// portable table is the readable twin: plain loops that say what each function computes, which tests compare the
+// others with.
+//
+// All functions run on the calling thread and touch only their arguments, so any number of threads may run them at
+// once; callers split large arrays by offsetting pointers. Arrays are dense unless strides are given. Inputs and
+// outputs may be the same array where the function is element-wise, and must not overlap otherwise.
+// Arithmetic is float32 whatever the storage; bfloat16 results are rounded to nearest even.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// How elements are stored.
+typedef enum kernel_type {
+    kernel_float32 = 0,
+    kernel_bfloat16 = 1, // the upper half of a float32, as uint16_t
+} kernel_type;
+
+// Instruction sets, each a superset of those before it.
+typedef enum kernel_isa {
+    kernel_isa_portable = 0,   // C for the baseline of the platform
+    kernel_isa_avx2 = 1,       // AVX2, FMA
+    kernel_isa_avx512 = 2,     // AVX-512 F, BW, DQ, VL
+    kernel_isa_avx512bf16 = 3, // and AVX-512 BF16
+    kernel_isa_amx = 4,        // and AMX tiles with bfloat16 products
+} kernel_isa;
+
+typedef enum kernel_unary {
+    kernel_unary_gelu = 0,      // x Φ(x), Φ the normal distribution function; absolute error below 1e-6
+    kernel_unary_gelu_tanh = 1, // x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))
+    kernel_unary_relu = 2,
+    kernel_unary_sigmoid = 3,
+    kernel_unary_softplus = 4, // log(1 + eˣ)
+    kernel_unary_tanh = 5,
+    kernel_unary_exp = 6,
+    kernel_unary_log = 7,
+    kernel_unary_sqrt = 8,
+    kernel_unary_square = 9,
+    kernel_unary_abs = 10,
+    kernel_unary_reciprocal = 11,
+} kernel_unary;
+
+typedef enum kernel_binary {
+    kernel_binary_add = 0,
+    kernel_binary_subtract = 1,
+    kernel_binary_multiply = 2,
+    kernel_binary_divide = 3,
+    kernel_binary_maximum = 4,
+    kernel_binary_minimum = 5,
+} kernel_binary;
+
+typedef enum kernel_reduction {
+    kernel_reduction_sum = 0,
+    kernel_reduction_maximum = 1,
+    kernel_reduction_abs_maximum = 2,
+    kernel_reduction_sum_of_squares = 3,
+} kernel_reduction;
+
+// MARK: - Attention
+
+typedef enum kernel_attention_variant {
+    kernel_attention_naive = 0, // all scores of a row, their maximum, their exponentials, their sum
+    kernel_attention_fa2 = 1,   // tiles with the online softmax (FlashAttention-2, arXiv 2307.08691)
+    kernel_attention_vfa = 2,   // tiles with the maximum frozen after a priority tile (VFA, arXiv 2604.12798)
+} kernel_attention_variant;
+
+// A (batch, head, token, channel) array: channels are adjacent, the other strides are given in elements.
+typedef struct kernel_strided {
+    void *data;
+    int64_t batch, head, token;
+} kernel_strided;
+
+typedef struct kernel_attention_counters {
+    int64_t tiles;              // (query tile, key block) pairs whose scores were computed
+    int64_t row_maximum_tiles;  // of them, pairs whose row maxima were computed
+    int64_t rescales;           // multiplications of a query tile's accumulator by a new maximum's factor
+    int64_t fallback_rows;      // rows that failed VFA's guard and were redone with the online softmax
+    int64_t fallback_tiles;     // what those rows cost, kept apart from the three counts above
+    int64_t fallback_rescales;
+} kernel_attention_counters;
+
+// One attention: o = softmax(scale · q kᵀ) v for each batch entry and head.
+typedef struct kernel_attention {
+    int64_t batch, heads, queries, keys, width; // width of a head: 1 … 128
+    float scale;                                // positive
+    kernel_type storage;                        // of q, k, v, o (and of the gradients)
+    kernel_type products;                       // precision of the factors of the matrix products; sums are float32
+    kernel_attention_variant variant;
+    int64_t leading_tokens; // class and register tokens before the grid: the sink keys of VFA's priority tile
+    int64_t grid_width;     // tokens a grid row, for the 2-D neighbours in VFA's priority tile; 0: unknown
+    kernel_strided q, k, v, o;
+    float *log_sum_exp; // (batch, heads, queries), natural logarithm; written by forward where not NULL, read by backward
+    // Backward only.
+    kernel_strided o_gradient;
+    kernel_strided q_gradient, k_gradient, v_gradient; // written, not added to
+} kernel_attention;
+
+// MARK: - The table
+
+typedef struct kernel_table {
+    const char *name;
+
+    // y = x, with conversion. NaN stays NaN (quiet), ±∞ stays; values beyond bfloat16's range become ±∞.
+    void (*convert)(const void *x, kernel_type x_type, void *y, kernel_type y_type, int64_t count);
+    // y = scale · x + offset
+    void (*affine)(const void *x, float scale, float offset, void *y, kernel_type type, int64_t count);
+    // y += scale · x
+    void (*accumulate)(const void *x, float scale, float *y, kernel_type x_type, int64_t count);
+    // y = f(x)
+    void (*unary)(kernel_unary f, const void *x, void *y, kernel_type type, int64_t count);
+    // dx = dy · f'(x). The derivative of relu and abs at 0 is 0.
+    void (*unary_gradient)(
+        kernel_unary f, const void *x, const void *dy, void *dx, kernel_type type, int64_t count);
+    // y[i, j] = a[i, j] ∘ b[i, j]; y is dense (rows, columns), a and b are read with their strides, column strides are
+    // 0 or 1. So a row, a column and a scalar are broadcast by strides of 0.
+    void (*binary)(
+        kernel_binary f, const void *a, int64_t a_row_stride, int64_t a_column_stride, const void *b,
+        int64_t b_row_stride, int64_t b_column_stride, void *y, kernel_type type, int64_t rows, int64_t columns);
+
+    // y[i] = reduction over row i of x (rows, columns); an empty row gives 0 (maximum: -∞). NaN gives NaN.
+    void (*reduce_rows)(
+        kernel_reduction f, const void *x, kernel_type type, int64_t rows, int64_t columns, float *y);
+    // y[j] += sum over rows of x[i, j]
+    void (*add_columns)(const void *x, kernel_type type, int64_t rows, int64_t columns, float *y);
+    // Sum of squares in double precision.
+    double (*sum_of_squares)(const float *x, int64_t count);
+
+    // y = (s - mean) / sqrt(variance + epsilon) · weight + bias over each row of s = x + residual.
+    // residual, sum, weight, bias, mean and inverse_deviation may be NULL; sum receives s in the storage type, and y is
+    // computed from the rounded s. mean and inverse_deviation have one entry a row, for the backward pass.
+    void (*layer_norm)(
+        const void *x, const void *residual, const float *weight, const float *bias, float epsilon, void *sum, void *y,
+        float *mean, float *inverse_deviation, kernel_type type, int64_t rows, int64_t columns);
+    // dx from x (the normalised input s), dy and the statistics. weight_gradient and bias_gradient (columns) are added
+    // to, and may be NULL. dx may be dy.
+    void (*layer_norm_gradient)(
+        const void *x, const void *dy, const float *weight, const float *mean, const float *inverse_deviation,
+        void *dx, float *weight_gradient, float *bias_gradient, kernel_type type, int64_t rows, int64_t columns);
+
+    // y = gelu(x + bias); bias (columns) may be NULL.
+    void (*bias_gelu)(
+        const void *x, const float *bias, void *y, kernel_type type, int64_t rows, int64_t columns);
+    // dx = dy · gelu'(x + bias); bias_gradient (columns) is added to, and may be NULL.
+    void (*bias_gelu_gradient)(
+        const void *x, const float *bias, const void *dy, void *dx, float *bias_gradient, kernel_type type,
+        int64_t rows, int64_t columns);
+
+    // y = softmax of each row, or its logarithm.
+    void (*softmax_rows)(
+        const void *x, void *y, bool logarithmic, kernel_type type, int64_t rows, int64_t columns);
+    // dx from the result y and dy.
+    void (*softmax_rows_gradient)(
+        const void *y, const void *dy, void *dx, bool logarithmic, kernel_type type, int64_t rows, int64_t columns);
+
+    // One AdamW step (arXiv 1711.05101, algorithm 2, learning rate times weight decay):
+    // g = gradient · gradient_scale; m = β₁m + (1-β₁)g; v = β₂v + (1-β₂)g²;
+    // p -= learning_rate · (m/bias_correction1 / (sqrt(v/bias_correction2) + epsilon) + weight_decay · p)
+    void (*adamw)(
+        float *parameter, const float *gradient, float *first_moment, float *second_moment, float learning_rate,
+        float beta1, float beta2, float epsilon, float weight_decay, float bias_correction1, float bias_correction2,
+        float gradient_scale, int64_t count);
+
+    // Merges a block of distances (rows, columns) into each row's k smallest, kept in ascending order in values and
+    // indices (rows, k); start with +∞ and -1. Column j stands for index first_index + j. Equal distances are ordered
+    // by index. NaN is never chosen.
+    void (*top_k_smallest)(
+        const float *distances, int64_t rows, int64_t columns, int64_t row_stride, int64_t first_index, int64_t k,
+        float *values, int64_t *indices);
+
+    // images (count, channels, height, width) to tokens (count, (height/patch)·(width/patch), channels·patch²), in the
+    // order of a convolution's weights: channel, row, column.
+    void (*patchify)(
+        const void *images, kernel_type images_type, void *tokens, kernel_type tokens_type, int64_t count,
+        int64_t channels, int64_t height, int64_t width, int64_t patch);
+
+    // The part [begin, end) of the query tiles of an attention (see kernel_attention_tile_count). scratch has
+    // kernel_attention_scratch bytes, aligned to 64, and belongs to the call; counters are added to.
+    void (*attention)(
+        const kernel_attention *problem, int64_t begin, int64_t end, void *scratch,
+        kernel_attention_counters *counters);
+    // Gradients of the heads [begin, end) of batch · heads, from q, k, v, o, log_sum_exp and o_gradient
+    // (FlashAttention-2, algorithm 2: probabilities are computed again from the scores and log_sum_exp).
+    void (*attention_gradient)(const kernel_attention *problem, int64_t begin, int64_t end, void *scratch);
+    // Queries that one tile takes, and bytes of scratch that attention and attention_gradient need.
+    int64_t (*attention_tile_queries)(const kernel_attention *problem);
+    size_t (*attention_scratch)(const kernel_attention *problem);
+    size_t (*attention_gradient_scratch)(const kernel_attention *problem);
+} kernel_table;
+
+// The best instruction set of this processor (and operating system).
+kernel_isa kernel_best_isa(void);
+
+// The table of an instruction set, or NULL where the processor lacks it.
+const kernel_table *kernel_table_for(kernel_isa isa);
+
+// Asks the system for the tile registers, which are off until a process wants them; kernel_best_isa does this.
+// Returns false where the system refuses or there are none.
+bool kernel_enable_amx(void);
+
+// Tells the processor that the caller waits in a loop.
+static inline void kernel_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 #endif

@@ -1,0 +1,31 @@
+// The portable table: the readable twins.
+
+#include "portable.h"
+#include "tables.h"
+
+const kernel_table kernel_table_portable = {
+    .name = "portable",
+    .convert = portable_convert,
+    .affine = portable_affine,
+    .accumulate = portable_accumulate,
+    .unary = portable_unary,
+    .unary_gradient = portable_unary_gradient,
+    .binary = portable_binary,
+    .reduce_rows = portable_reduce_rows,
+    .add_columns = portable_add_columns,
+    .sum_of_squares = portable_sum_of_squares,
+    .layer_norm = portable_layer_norm,
+    .layer_norm_gradient = portable_layer_norm_gradient,
+    .bias_gelu = portable_bias_gelu,
+    .bias_gelu_gradient = portable_bias_gelu_gradient,
+    .softmax_rows = portable_softmax_rows,
+    .softmax_rows_gradient = portable_softmax_rows_gradient,
+    .adamw = portable_adamw,
+    .top_k_smallest = portable_top_k_smallest,
+    .patchify = portable_patchify,
+    .attention = portable_attention,
+    .attention_gradient = portable_attention_gradient,
+    .attention_tile_queries = portable_attention_tile_queries,
+    .attention_scratch = portable_attention_scratch,
+    .attention_gradient_scratch = portable_attention_gradient_scratch,
+};

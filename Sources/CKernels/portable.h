@@ -1,0 +1,57 @@
+#ifndef KERNELS_PORTABLE_H
+#define KERNELS_PORTABLE_H
+
+// Functions of the portable table. The other tables use those that have nothing to gain from wider vectors.
+
+#include "element.h"
+
+// Puts a distance into a row's ascending list of the k smallest, equal distances by ascending index.
+static inline void top_k_insert(float value, int64_t index, int64_t k, float *values, int64_t *indices) {
+    // Written so that NaN, which compares false, stays out.
+    if (k < 1 || !(value < values[k - 1] || (value == values[k - 1] && index < indices[k - 1]))) return;
+    int64_t place = k - 1;
+    while (place > 0 && (value < values[place - 1] || (value == values[place - 1] && index < indices[place - 1]))) {
+        values[place] = values[place - 1];
+        indices[place] = indices[place - 1];
+        place--;
+    }
+    values[place] = value;
+    indices[place] = index;
+}
+
+void portable_convert(const void *, kernel_type, void *, kernel_type, int64_t);
+void portable_affine(const void *, float, float, void *, kernel_type, int64_t);
+void portable_accumulate(const void *, float, float *, kernel_type, int64_t);
+void portable_unary(kernel_unary, const void *, void *, kernel_type, int64_t);
+void portable_unary_gradient(kernel_unary, const void *, const void *, void *, kernel_type, int64_t);
+void portable_binary(
+    kernel_binary, const void *, int64_t, int64_t, const void *, int64_t, int64_t, void *, kernel_type, int64_t,
+    int64_t);
+void portable_reduce_rows(kernel_reduction, const void *, kernel_type, int64_t, int64_t, float *);
+void portable_add_columns(const void *, kernel_type, int64_t, int64_t, float *);
+double portable_sum_of_squares(const float *, int64_t);
+void portable_layer_norm(
+    const void *, const void *, const float *, const float *, float, void *, void *, float *, float *, kernel_type,
+    int64_t, int64_t);
+void portable_layer_norm_gradient(
+    const void *, const void *, const float *, const float *, const float *, void *, float *, float *, kernel_type,
+    int64_t, int64_t);
+void portable_bias_gelu(const void *, const float *, void *, kernel_type, int64_t, int64_t);
+void portable_bias_gelu_gradient(
+    const void *, const float *, const void *, void *, float *, kernel_type, int64_t, int64_t);
+void portable_softmax_rows(const void *, void *, bool, kernel_type, int64_t, int64_t);
+void portable_softmax_rows_gradient(const void *, const void *, void *, bool, kernel_type, int64_t, int64_t);
+void portable_adamw(
+    float *, const float *, float *, float *, float, float, float, float, float, float, float, float, int64_t);
+void portable_top_k_smallest(
+    const float *, int64_t, int64_t, int64_t, int64_t, int64_t, float *, int64_t *);
+void portable_patchify(
+    const void *, kernel_type, void *, kernel_type, int64_t, int64_t, int64_t, int64_t, int64_t);
+
+void portable_attention(const kernel_attention *, int64_t, int64_t, void *, kernel_attention_counters *);
+void portable_attention_gradient(const kernel_attention *, int64_t, int64_t, void *);
+int64_t portable_attention_tile_queries(const kernel_attention *);
+size_t portable_attention_scratch(const kernel_attention *);
+size_t portable_attention_gradient_scratch(const kernel_attention *);
+
+#endif
