@@ -45,7 +45,7 @@ let package = Package(
 
         // MARK: - Engine
         .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: swift),
-        .target(name: "Tensors", dependencies: ["Kernels", "CDNNL"], swiftSettings: swift),
+        .target(name: "Tensors", dependencies: ["Kernels", "CKernels", "CDNNL"], swiftSettings: swift),
         .target(name: "Models", dependencies: ["Tensors"], swiftSettings: swift),
 
         // MARK: - Learning

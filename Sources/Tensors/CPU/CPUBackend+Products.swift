@@ -9,6 +9,15 @@ extension CPUBackend {
         let (n, k) = (weight.shape[0], weight.shape[1])
         guard out.count > 0, k > 0 else { return }
         let rows = x.count / k
+        if ([x, weight, out] + [bias, residual].compactMap { $0 }).allSatisfy({ $0.dtype == .float32 }) {
+            let products = float32Products(rows: rows, inner: k, columns: n)
+            if products != .native,
+                splitLinear(
+                    x, weight: weight, bias: bias, activation: activation, residual: residual, into: out, as: products)
+            {
+                return
+            }
+        }
         let source = OneDNN.Layout([rows, k], x.dtype)
         let result = OneDNN.Layout([rows, n], out.dtype)
         let biasLayout = bias.map { OneDNN.Layout([1, n], $0.dtype) }

@@ -11,10 +11,14 @@ public final class CPUBackend: Backend {
     /// Threads an operation is split over.
     public let threads: Int
 
+    /// How float32 matrices are multiplied.
+    public let float32Products: Float32Products
+
     let allocator = CPUAllocator()
     let dnnl: OneDNN
 
-    public init(threads: Int = 1) {
+    public init(threads: Int = 1, float32Products: Float32Products = .automatic) {
+        self.float32Products = float32Products
         precondition(threads > 0, "[CPUBackend] expected at least one thread, got \(threads)")
         self.threads = threads
         dnnl = OneDNN(threads: threads, allocator: allocator)
