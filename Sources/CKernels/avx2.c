@@ -1,0 +1,25 @@
+// The tables' functions for AVX2 and FMA: 8 lanes, 16 registers.
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <math.h>
+
+#include "attention_plan.h"
+#include "portable.h"
+#include "tables.h"
+
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+
+#define LANES 8
+#include "vector.h"
+#include "loops.inc"
+
+#pragma clang attribute pop
+
+#define TABLE kernel_table_avx2
+#define TABLE_NAME "AVX2"
+#define TABLE_ATTENTION(function) portable_##function
+#include "table.inc"
+
+#endif

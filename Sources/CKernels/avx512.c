@@ -1,0 +1,37 @@
+// The tables' functions for AVX-512: 16 lanes, 32 registers.
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <math.h>
+
+#include "attention_plan.h"
+#include "portable.h"
+#include "tables.h"
+
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+
+#define LANES 16
+#include "vector.h"
+#include "loops.inc"
+
+#pragma clang attribute pop
+
+#define TABLE kernel_table_avx512
+#define TABLE_NAME "AVX-512"
+#define TABLE_ATTENTION(function) portable_##function
+#include "table.inc"
+
+#undef TABLE
+#undef TABLE_NAME
+#define TABLE kernel_table_avx512bf16
+#define TABLE_NAME "AVX-512 BF16"
+#include "table.inc"
+
+#undef TABLE
+#undef TABLE_NAME
+#define TABLE kernel_table_amx
+#define TABLE_NAME "AMX"
+#include "table.inc"
+
+#endif
