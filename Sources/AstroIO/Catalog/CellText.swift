@@ -2,7 +2,7 @@
 struct CellText {
     /// Spelling of a missing float.
     var nan: String
-    /// Spelling of positive infinity; the negative one has `-` before it.
+    /// Spelling of positive infinity.
     var infinity: String
     /// Spellings of true and false.
     var truth: (yes: String, no: String)
@@ -10,8 +10,8 @@ struct CellText {
     var vector: (open: String, separator: String, close: String)
 
     static let ecsv = CellText(nan: "nan", infinity: "inf", truth: ("True", "False"), vector: ("[", ",", "]"))
-    static let csv = CellText(nan: "NaN", infinity: "Infinity", truth: ("true", "false"), vector: ("[", ",", "]"))
-    static let votable = CellText(nan: "NaN", infinity: "Inf", truth: ("T", "F"), vector: ("", " ", ""))
+    static let csv = CellText(nan: "NaN", infinity: "Infinity", truth: ("True", "False"), vector: ("[", ",", "]"))
+    static let votable = CellText(nan: "NaN", infinity: "+Inf", truth: ("T", "F"), vector: ("", " ", ""))
 
     /// Inside a JSON list, NaN and infinity are spelt as Python's and JavaScript's parsers want them.
     private static let json = CellText(
@@ -36,7 +36,7 @@ struct CellText {
     private func number<Value: BinaryFloatingPoint & LosslessStringConvertible>(_ value: Value) -> String {
         if value.isFinite { return value.description }
         if value.isNaN { return nan }
-        return value < 0 ? "-" + infinity : infinity
+        return value > 0 ? infinity : "-" + infinity.drop { $0 == "+" }
     }
 
     private func list<Value: BinaryFloatingPoint & LosslessStringConvertible>(_ cells: ArraySlice<Value>) -> String {

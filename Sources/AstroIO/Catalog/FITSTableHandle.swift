@@ -153,6 +153,8 @@ struct FITSTableHandle: ~Copyable, @unchecked Sendable {
     /// Writes a text of any length. A name of more than 8 characters becomes a HIERARCH keyword.
     mutating func write(_ name: String, _ value: String, comment: String? = nil) throws(CatalogError) {
         var status: Int32 = 0
+        let isLong = FITSText.encode(value).count > 68 || name.utf8.count > 8
+        if isLong { ffplsw(pointer, &status) }
         if name.utf8.count <= 8 {
             ffpkls(pointer, name, FITSText.encoded(value), comment.map(FITSText.encoded), &status)
         } else {

@@ -70,11 +70,7 @@ public struct TextTableWriter: ~Copyable {
     }
 
     private static func quoted(_ field: String) -> String {
-        var text = "\""
-        for character in field.unicodeScalars {
-            if character == "\"" { text += "\"" }
-            text.unicodeScalars.append(character)
-        }
-        return text + "\""
+        guard field.utf8.contains(UInt8(ascii: "\"")) else { return "\"" + field + "\"" }
+        return "\"" + field.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
     }
 }

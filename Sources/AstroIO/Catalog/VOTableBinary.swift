@@ -66,6 +66,7 @@ enum VOTableBinary {
             case .boolean:
                 let letter = raw.first.map { String(UnicodeScalar($0)) } ?? ""
                 return ["?", " ", "\0"].contains(letter) ? nil : letter
+            case .bit: return raw.contains { $0 != 0 } ? "1" : "0"
             default:
                 let size = field.primitive.size
                 return stride(from: raw.startIndex, to: raw.endIndex, by: size)

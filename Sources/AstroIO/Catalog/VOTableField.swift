@@ -52,21 +52,20 @@ struct VOTableField {
         let width = size.count ?? 1
         switch primitive {
         case .char, .unicodeChar: schema.type = .text
-        case .boolean: schema.type = .bool
+        case .boolean, .bit: schema.type = .bool
         case .unsignedByte: schema.type = .uint8
         case .short: schema.type = .int16
         case .int: schema.type = .int32
         case .long: schema.type = .int64
         case .float: schema.type = width == 1 ? .float : .floatVector(width: width)
         case .double: schema.type = width == 1 ? .double : .doubleVector(width: width)
-        case .bit: skipReason = "its cells are bits"
         case .floatComplex, .doubleComplex: skipReason = "its cells are complex numbers"
         }
         if !isText, width > 1, skipReason == nil {
             switch primitive {
             case .unsignedByte, .short, .int: schema.type = .doubleVector(width: width)
             case .long: skipReason = "its cells are vectors of 64-bit integers"
-            case .boolean: skipReason = "its cells are vectors of truth values"
+            case .boolean, .bit: skipReason = "its cells are vectors of truth values"
             default: break
             }
         }
