@@ -54,6 +54,9 @@ struct CellText {
 struct ColumnBuilder {
     private(set) var values: ColumnValues
     private let vector: (separators: Set<UInt8>, bracketed: Bool)
+    /// How many more values missing vectors may take. A header can claim any width and an empty cell costs a file one
+    /// byte, so without a limit a small file could ask for all memory; values that are really there raise it.
+    private var missingBudget = 1 << 25
 
     init(_ type: ColumnType, bracketedVectors: Bool) {
         values = .empty(type)
@@ -153,16 +156,19 @@ struct ColumnBuilder {
         }
     }
 
-    private func appendVector<Value: BinaryFloatingPoint & LosslessStringConvertible>(
+    private mutating func appendVector<Value: BinaryFloatingPoint & LosslessStringConvertible>(
         _ text: String?, _ width: Int, to cells: inout [Value]
     ) -> Bool {
         guard let text else {
+            guard width <= missingBudget else { return false }
+            missingBudget -= width
             cells.append(contentsOf: repeatElement(.nan, count: width))
             return true
         }
         guard let parsed = ColumnBuilder.vector(text, Value.self, vector.separators, bracketed: vector.bracketed),
             parsed.count == width
         else { return false }
+        missingBudget += 64 * width
         cells.append(contentsOf: parsed)
         return true
     }

@@ -64,28 +64,47 @@ struct FITSTableHandle: ~Copyable, @unchecked Sendable {
 
     // MARK: - HDUs
 
-    /// The number of HDUs.
-    func hduCount() throws(CatalogError) -> Int {
-        var count: Int32 = 0
-        var status: Int32 = 0
-        ffthdu(pointer, &count, &status)
-        if status != 0 { throw error(status, "has a damaged HDU") }
-        return Int(count)
-    }
-
     enum HDUType {
         case image, asciiTable, binaryTable
     }
 
-    /// Goes to an HDU, counted from 0 for the primary one. Compressed images count as images.
-    @discardableResult
-    mutating func move(to hdu: Int) throws(CatalogError) -> HDUType {
+    /// Goes to the next HDU; nil at the end of the file. Compressed images count as images.
+    mutating func advance() throws(CatalogError) -> HDUType? {
         var type: Int32 = 0
         var status: Int32 = 0
-        ffmahd(pointer, Int32(clamping: hdu + 1), &type, &status)
-        if status != 0 { throw error(status, "HDU \(hdu) cannot be read") }
+        var end: LONGLONG = 0
+        ffghadll(pointer, nil, nil, &end, &status)
+        if status != 0 { throw error(status, "has a damaged HDU") }
+        guard try nextHeaderIsSane(at: end) else { return nil }
+        ffmrhd(pointer, 1, &type, &status)
+        if status == END_OF_FILE {
+            ffcmsg()
+            return nil
+        }
+        if status != 0 { throw error(status, "has a damaged HDU") }
         if type == BINARY_TBL { return fits_is_compressed_image(pointer, &status) != 0 ? .image : .binaryTable }
         return type == ASCII_TBL ? .asciiTable : .image
+    }
+
+    /// Looks at the header that starts at a byte, before cfitsio does: that reserves and fills 160 bytes for each of
+    /// the columns that TFIELDS claims, be they a thousand million. False when the file ends there.
+    private mutating func nextHeaderIsSane(at start: LONGLONG) throws(CatalogError) -> Bool {
+        var status: Int32 = 0
+        var card = [UInt8](repeating: 0, count: 80)
+        ffmbyt(pointer, start, 0, &status)
+        var isEmpty = true
+        while status == 0, ffgbyt(pointer, 80, &card, &status) == 0 {
+            isEmpty = false
+            if card.starts(with: "END     ".utf8) { break }
+            guard card.starts(with: "TFIELDS ".utf8) else { continue }
+            let value = String(decoding: card[10...], as: UTF8.self).prefix { $0 != "/" }
+            guard let count = Int(String(value).trimmingSpaces()), (0...999).contains(count) else {
+                throw CatalogError(.format, path: path, "a table claims an impossible number of columns (TFIELDS)")
+            }
+        }
+        // A header that does not end is cfitsio's to report.
+        ffcmsg()
+        return !isEmpty
     }
 
     /// All keywords of the current HDU, long texts joined.

@@ -65,20 +65,16 @@ public struct FITSTableReader: ~Copyable, Sendable {
     private static func find(
         _ hdu: HDU?, in handle: inout FITSTableHandle, path: String
     ) throws(CatalogError) -> FITSTableHeader {
-        let count = try handle.hduCount()
-        if case .number(let number)? = hdu {
-            guard (0..<count).contains(number) else {
-                throw CatalogError(.format, path: path, "has \(count) HDUs, no HDU \(number)")
-            }
-            guard try handle.move(to: number) == .binaryTable else {
-                throw CatalogError(.unsupported, path: path, "HDU \(number) is no binary table")
-            }
-            return try handle.header()
-        }
         var sawText = false
-        for number in 0..<count {
-            let type = try handle.move(to: number)
+        var number = 0
+        while let type = try handle.advance() {
+            number += 1
             if type == .asciiTable { sawText = true }
+            if case .number(let wanted)? = hdu {
+                guard number == wanted else { continue }
+                guard type == .binaryTable else { break }
+                return try handle.header()
+            }
             guard type == .binaryTable else { continue }
             let header = try handle.header()
             let extname = header.text("EXTNAME") ?? ""
@@ -87,6 +83,9 @@ public struct FITSTableReader: ~Copyable, Sendable {
             } else if extname != "LDAC_IMHEAD" {
                 return header
             }
+        }
+        if case .number(let wanted)? = hdu {
+            throw CatalogError(.format, path: path, "HDU \(wanted) is no binary table")
         }
         if case .name(let wanted)? = hdu {
             throw CatalogError(.format, path: path, "has no binary table named '\(wanted)'")
