@@ -30,7 +30,7 @@ extension Tensor {
     }
 
     /// A tensor of indices.
-    public init(_ indices: [Int32], shape: [Int], on backend: any Backend) {
+    public init(indices: [Int32], shape: [Int], on backend: any Backend) {
         self = Tensor.uninitialized(shape: shape, dtype: .int32, on: backend)
         require(
             indices.count == count, "Tensor", expected: "\(count) indices for shape \(shape)", got: "\(indices.count)")

@@ -182,17 +182,17 @@ extension OperationCase {
             Dense([3, 6]) { $0[1] < 2 ? inputs[0][$0[0], $0[1]] : inputs[1][$0[0], $0[1] - 2] }
         },
         OperationCase(name: "gather rows", shapes: [[4, 3]]) {
-            $0[0].gather(rows: Tensor([2, 0, 2] as [Int32], shape: [3], on: $0[0].backend))
+            $0[0].gather(rows: Tensor(indices: [2, 0, 2], shape: [3], on: $0[0].backend))
         } reference: { inputs in
             Dense([3, 3]) { inputs[0][[2, 0, 2][$0[0]], $0[1]] }
         },
         OperationCase(name: "gather tokens", shapes: [[2, 4, 3]]) {
-            $0[0].gatherTokens(Tensor([2, 0, 3, 3] as [Int32], shape: [2, 2], on: $0[0].backend))
+            $0[0].gatherTokens(Tensor(indices: [2, 0, 3, 3], shape: [2, 2], on: $0[0].backend))
         } reference: { inputs in
             Dense([2, 2, 3]) { inputs[0][$0[0], [2, 0, 3, 3][$0[0] * 2 + $0[1]], $0[2]] }
         },
         OperationCase(name: "scatter tokens", shapes: [[2, 2, 3]]) {
-            $0[0].scatterTokens(Tensor([2, 0, 3, 3] as [Int32], shape: [2, 2], on: $0[0].backend), count: 4)
+            $0[0].scatterTokens(Tensor(indices: [2, 0, 3, 3], shape: [2, 2], on: $0[0].backend), count: 4)
         } reference: { inputs in
             var out = Dense([2, 4, 3]) { _ in 0 }
             for i in Dense.allIndices([2, 2, 3]) { out[[i[0], [2, 0, 3, 3][i[0] * 2 + i[1]], i[2]]] += inputs[0][i] }
@@ -356,7 +356,7 @@ extension OperationCase {
             return weightedMean((inputs[0] - target).map { $0 * $0 }, mask)
         },
         OperationCase(name: "crossEntropy, smoothed", shapes: [[3, 4]]) {
-            $0[0].crossEntropy(labels: Tensor([1, 3, 0] as [Int32], shape: [3], on: $0[0].backend), smoothing: 0.1)
+            $0[0].crossEntropy(labels: Tensor(indices: [1, 3, 0], shape: [3], on: $0[0].backend), smoothing: 0.1)
         } reference: { inputs in
             let logarithms = inputs[0].rows { Reference.softmax($0).map { Foundation.log($0) } }
             let target = Dense([3, 4]) { ([1, 3, 0][$0[0]] == $0[1] ? 0.9 : 0) + 0.1 / 4 }

@@ -38,55 +38,41 @@ struct BroadcastPlan {
         }
     }
 
-    func run(
-        _ function: BinaryFunction, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-        into out: UnsafeMutablePointer<Float>
-    ) {
-        switch function {
-        case .add: rows(a, b, out) { $0 + $1 }
-        case .subtract: rows(a, b, out) { $0 - $1 }
-        case .multiply: rows(a, b, out) { $0 * $1 }
-        case .divide: rows(a, b, out) { $0 / $1 }
-        case .maximum: rows(a, b, out) { $0 > $1 ? $0 : $1 }
-        case .minimum: rows(a, b, out) { $0 < $1 ? $0 : $1 }
-        }
+    /// The two innermost merged axes at one place of the outer ones: offsets and steps in elements.
+    struct Matrix {
+        var rows: Int
+        var columns: Int
+        var a: Int
+        var b: Int
+        var out: Int
+        var rowStepA: Int
+        var columnStepA: Int
+        var rowStepB: Int
+        var columnStepB: Int
     }
 
-    @inline(__always)
-    private func rows(
-        _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>,
-        _ combine: (Float, Float) -> Float
-    ) {
+    /// Visits the result as matrices, in the order of memory.
+    func forEachMatrix(_ body: (Matrix) -> Void) {
         let last = lengths.count - 1
-        let inner = lengths[last]
-        let outer = lengths.dropLast().reduce(1, *)
-        var counter = [Int](repeating: 0, count: last)
-        var (p, q, r) = (a, b, out)
-        for _ in 0..<outer {
-            switch (stepsA[last], stepsB[last]) {
-            case (1, 1): for i in 0..<inner { r[i] = combine(p[i], q[i]) }
-            case (1, _):
-                let y = q[0]
-                for i in 0..<inner { r[i] = combine(p[i], y) }
-            case (_, 1):
-                let x = p[0]
-                for i in 0..<inner { r[i] = combine(x, q[i]) }
-            default:
-                let value = combine(p[0], q[0])
-                for i in 0..<inner { r[i] = value }
-            }
-            r += inner
-            var axis = last - 1
-            while axis >= 0 {
-                counter[axis] += 1
-                p += stepsA[axis]
-                q += stepsB[axis]
-                if counter[axis] < lengths[axis] { break }
-                p -= stepsA[axis] * lengths[axis]
-                q -= stepsB[axis] * lengths[axis]
-                counter[axis] = 0
-                axis -= 1
-            }
+        let rows = last > 0 ? lengths[last - 1] : 1
+        var matrix = Matrix(
+            rows: rows, columns: lengths[last], a: 0, b: 0, out: 0, rowStepA: last > 0 ? stepsA[last - 1] : 0,
+            columnStepA: stepsA[last], rowStepB: last > 0 ? stepsB[last - 1] : 0, columnStepB: stepsB[last])
+        if last == 0, matrix.columnStepA == 1, matrix.columnStepB == 1, matrix.columns >= 1 << 12,
+            matrix.columns.isMultiple(of: 1 << 10)
+        {
+            // A long row becomes a matrix, so that it can be divided among threads.
+            matrix.rows = matrix.columns >> 10
+            matrix.columns = 1 << 10
+            (matrix.rowStepA, matrix.rowStepB) = (matrix.columns, matrix.columns)
+        }
+        let outer = last > 1 ? Array(lengths[..<(last - 1)]) : []
+        let size = matrix.rows * matrix.columns
+        StridedCopy.forEachOffset(outer, Array(stepsA.prefix(outer.count)), Array(stepsB.prefix(outer.count))) { a, b in
+            matrix.a = a
+            matrix.b = b
+            body(matrix)
+            matrix.out += size
         }
     }
 }

@@ -1,4 +1,4 @@
-internal import CDNNL
+internal import Kernels
 
 #if canImport(Glibc)
     import Glibc
@@ -24,37 +24,48 @@ extension CPUBackend {
     public func convert(_ x: Tensor, into out: Tensor) {
         let count = out.count
         host(out.storage).valuesChanged()
+        let (p, q, sizeX, sizeOut) = (raw(x), raw(out), x.dtype.byteCount, out.dtype.byteCount)
         profiler.measure(.copy) {
-            switch (x.dtype, out.dtype) {
-            case (.float32, .float32), (.bfloat16, .bfloat16), (.int32, .int32):
-                raw(out).copyMemory(from: raw(x), byteCount: count * x.dtype.byteCount)
-            case (.float32, .bfloat16): BFloat16.convert(floats(x), to: bfloats(out), count: count)
-            case (.bfloat16, .float32): BFloat16.convert(bfloats(x), to: floats(out), count: count)
-            case (.int32, .float32):
+            if x.dtype == out.dtype {
+                split(count, columns: 1) { memcpy(q + $0.lowerBound * sizeX, p + $0.lowerBound * sizeX, $0.count * sizeX) }
+            } else if x.dtype == .int32, out.dtype == .float32 {
                 let (p, q) = (indices(x), floats(out))
                 for i in 0..<count { q[i] = Float(p[i]) }
-            default: preconditionFailure("[convert] expected floating-point types, got \(x.dtype) to \(out.dtype)")
+            } else {
+                split(count, columns: 1) {
+                    kernels.convert(
+                        p + $0.lowerBound * sizeX, x.dtype.element, into: q + $0.lowerBound * sizeOut,
+                        out.dtype.element, count: $0.count)
+                }
             }
         }
     }
 
     public func affine(_ x: Tensor, scale: Float, offset: Float, into out: Tensor) {
         host(out.storage).valuesChanged()
-        guard x.dtype == .float32, out.dtype == .float32 else {
+        guard x.dtype == out.dtype else {
             throughFloat32([x], into: out) { affine($0[0], scale: scale, offset: offset, into: $1) }
             return
         }
+        let (p, q, size) = (raw(x), raw(out), x.dtype.byteCount)
         profiler.measure(.elementwise) {
-            let (p, q, count) = (floats(x), floats(out), out.count)
-            for i in 0..<count { q[i] = p[i] * scale + offset }
+            split(out.count, columns: 1) {
+                kernels.affine(
+                    p + $0.lowerBound * size, scale: scale, offset: offset, into: q + $0.lowerBound * size,
+                    type: x.dtype.element, count: $0.count)
+            }
         }
     }
 
     public func accumulate(_ x: Tensor, scale: Float, into out: Tensor) {
         host(out.storage).valuesChanged()
+        let (p, q, size) = (raw(x), floats(out), x.dtype.byteCount)
         profiler.measure(.elementwise) {
-            let (p, q, count) = (floats(x), floats(out), out.count)
-            for i in 0..<count { q[i] += p[i] * scale }
+            split(out.count, columns: 1) {
+                kernels.accumulate(
+                    p + $0.lowerBound * size, scale: scale, into: q + $0.lowerBound, type: x.dtype.element,
+                    count: $0.count)
+            }
         }
     }
 
@@ -62,7 +73,7 @@ extension CPUBackend {
 
     public func unary(_ function: UnaryFunction, _ x: Tensor, into out: Tensor) {
         guard out.count > 0 else { return }
-        guard let kind = function.oneDNN else {
+        guard let kernel = function.kernel else {
             throughFloat32([x], into: out) { wide, result in
                 profiler.measure(.elementwise) {
                     function.apply(floats(wide[0]), into: floats(result), count: result.count)
@@ -70,32 +81,19 @@ extension CPUBackend {
             }
             return
         }
-        let layout = OneDNN.Layout([x.count], x.dtype)
-        let primitive = dnnl.primitive(.eltwise, [function.rawValue, x.count, x.dtype.code]) { engine in
-            var operation = dnnl_eltwise_desc_t()
-            var data = layout.descriptor
-            guard
-                dnnl_eltwise_forward_desc_init(&operation, dnnl_forward_inference, kind, &data, 0, 0) == dnnl_success
-            else { return nil }
-            return OneDNN.descriptor(&operation, OneDNN.attributes(), engine)
-        }
-        guard let primitive else {
-            throughFloat32([x], into: out) { unary(function, $0[0], into: $1) }
-            return
-        }
+        let (p, q, size) = (raw(x), raw(out), x.dtype.byteCount)
         profiler.measure(.elementwise) {
-            dnnl.execute(
-                primitive,
-                [
-                    OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: layout, pointer: raw(x)),
-                    OneDNN.Argument(role: DNNL_ARG_DST_0, layout: layout, pointer: raw(out)),
-                ])
+            split(out.count, columns: 1) {
+                kernels.unary(
+                    kernel, p + $0.lowerBound * size, into: q + $0.lowerBound * size, type: x.dtype.element,
+                    count: $0.count)
+            }
         }
     }
 
     public func unaryGradient(_ function: UnaryFunction, _ x: Tensor, gradient: Tensor, into out: Tensor) {
         guard out.count > 0 else { return }
-        guard let kind = function.oneDNN else {
+        guard let kernel = function.kernel else {
             throughFloat32([x, gradient], into: out) { wide, result in
                 profiler.measure(.elementwise) {
                     function.applyGradient(
@@ -104,27 +102,13 @@ extension CPUBackend {
             }
             return
         }
-        let layout = OneDNN.Layout([x.count], x.dtype)
-        let primitive = dnnl.primitive(.eltwiseBackward, [function.rawValue, x.count, x.dtype.code]) { engine in
-            var operation = dnnl_eltwise_desc_t()
-            var (gradients, data) = (layout.descriptor, layout.descriptor)
-            guard dnnl_eltwise_backward_desc_init(&operation, kind, &gradients, &data, 0, 0) == dnnl_success else {
-                return nil
-            }
-            return OneDNN.descriptor(&operation, OneDNN.attributes(), engine)
-        }
-        guard let primitive else {
-            throughFloat32([x, gradient], into: out) { unaryGradient(function, $0[0], gradient: $0[1], into: $1) }
-            return
-        }
+        let (p, g, q, size) = (raw(x), raw(gradient), raw(out), x.dtype.byteCount)
         profiler.measure(.elementwise) {
-            dnnl.execute(
-                primitive,
-                [
-                    OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: layout, pointer: raw(x)),
-                    OneDNN.Argument(role: DNNL_ARG_DIFF_DST_0, layout: layout, pointer: raw(gradient)),
-                    OneDNN.Argument(role: DNNL_ARG_DIFF_SRC_0, layout: layout, pointer: raw(out)),
-                ])
+            split(out.count, columns: 1) {
+                let start = $0.lowerBound * size
+                kernels.unaryGradient(
+                    kernel, p + start, gradient: g + start, into: q + start, type: x.dtype.element, count: $0.count)
+            }
         }
     }
 
@@ -133,13 +117,29 @@ extension CPUBackend {
     public func binary(_ function: BinaryFunction, _ a: Tensor, _ b: Tensor, into out: Tensor) {
         guard out.count > 0 else { return }
         host(out.storage).valuesChanged()
-        guard a.dtype == .float32, b.dtype == .float32, out.dtype == .float32 else {
+        guard a.dtype == out.dtype, b.dtype == out.dtype else {
             throughFloat32([a, b], into: out) { binary(function, $0[0], $0[1], into: $1) }
             return
         }
         let plan = BroadcastPlan(a.shape, b.shape, out.shape)
+        let (p, q, r, size) = (raw(a), raw(b), raw(out), out.dtype.byteCount)
+        let type = out.dtype.element
         profiler.measure(.elementwise) {
-            plan.run(function, floats(a), floats(b), into: floats(out))
+            plan.forEachMatrix { matrix in
+                split(matrix.rows, columns: matrix.columns) { rows in
+                    let first = rows.lowerBound
+                    kernels.binary(
+                        function.kernel,
+                        BinaryOperand(
+                            p + (matrix.a + first * matrix.rowStepA) * size, rowStride: matrix.rowStepA,
+                            columnStride: matrix.columnStepA),
+                        BinaryOperand(
+                            q + (matrix.b + first * matrix.rowStepB) * size, rowStride: matrix.rowStepB,
+                            columnStride: matrix.columnStepB),
+                        into: r + (matrix.out + first * matrix.columns) * size, type: type, rows: rows.count,
+                        columns: matrix.columns)
+                }
+            }
         }
     }
 
@@ -151,7 +151,7 @@ extension CPUBackend {
             fill(out, with: 0)
             return
         }
-        guard x.dtype == .float32, out.dtype == .float32 else {
+        guard out.dtype == .float32 else {
             throughFloat32([x], into: out) { reduce(reduction, $0[0], into: $1) }
             return
         }
@@ -179,35 +179,48 @@ extension CPUBackend {
         let outer = axis.map { lengths[..<$0].reduce(1) { $0 * $1.length } } ?? x.count
         let inner = axis.map { lengths[($0 + 1)...].reduce(1) { $0 * $1.length } } ?? 1
         profiler.measure(.elementwise) {
-            reduceRows(
-                reduction, floats(source), outer: outer, reduced: reducedCount, inner: inner, into: floats(out))
+            reduceRows(reduction, source, outer: outer, reduced: reducedCount, inner: inner, into: floats(out))
         }
     }
 
     private func reduceRows(
-        _ reduction: Reduction, _ x: UnsafeMutablePointer<Float>, outer: Int, reduced: Int, inner: Int,
-        into out: UnsafeMutablePointer<Float>
+        _ reduction: Reduction, _ x: Tensor, outer: Int, reduced: Int, inner: Int, into out: UnsafeMutablePointer<Float>
     ) {
-        let factor: Float = reduction == .mean ? 1 / Float(reduced) : 1
-        for o in 0..<outer {
-            let block = x + o * reduced * inner
-            if inner == 1 {
-                out[o] =
-                    reduction == .maximum
-                    ? Rows.maximum(block, count: reduced) : Float(Rows.sum(block, count: reduced)) * factor
-                continue
+        let (p, type, size) = (raw(x), x.dtype.element, x.dtype.byteCount)
+        let mean = 1 / Float(reduced)
+        if inner == 1 {
+            split(outer, columns: reduced) { rows in
+                let target = out + rows.lowerBound
+                kernels.reduceRows(
+                    reduction == .maximum ? .maximum : .sum, p + rows.lowerBound * reduced * size, type: type,
+                    rows: rows.count, columns: reduced, into: target)
+                if reduction == .mean { for i in 0..<rows.count { target[i] *= mean } }
             }
-            let row = out + o * inner
-            row.update(from: block, count: inner)
-            for r in 1..<max(reduced, 1) {
-                let next = block + r * inner
+            return
+        }
+        split(outer, columns: reduced * inner) { blocks in
+            for block in blocks {
+                let (source, row) = (p + block * reduced * inner * size, out + block * inner)
                 if reduction == .maximum {
-                    for i in 0..<inner { row[i] = max(row[i], next[i]) }
+                    kernels.convert(source, type, into: row, .float32, count: inner)
+                    withUnsafeTemporaryAllocation(of: Float.self, capacity: inner) { next in
+                        for r in 1..<max(reduced, 1) {
+                            kernels.convert(
+                                source + r * inner * size, type, into: next.baseAddress!, .float32, count: inner)
+                            kernels.binary(
+                                .maximum, BinaryOperand(row, rowStride: 0),
+                                BinaryOperand(next.baseAddress!, rowStride: 0), into: row, type: .float32, rows: 1,
+                                columns: inner)
+                        }
+                    }
                 } else {
-                    for i in 0..<inner { row[i] += next[i] }
+                    row.update(repeating: 0, count: inner)
+                    kernels.addColumns(source, type: type, rows: reduced, columns: inner, into: row)
+                    if reduction == .mean {
+                        kernels.affine(row, scale: mean, offset: 0, into: row, type: .float32, count: inner)
+                    }
                 }
             }
-            if reduction == .mean { for i in 0..<inner { row[i] *= factor } }
         }
     }
 
@@ -215,25 +228,24 @@ extension CPUBackend {
 
     public func sumOfSquares(_ x: Tensor) -> Double {
         let wide = x.dtype == .float32 ? x : x.detached.cast(to: .float32)
-        return profiler.measure(.elementwise) { Rows.sumOfSquares(floats(wide), count: wide.count) }
+        return profiler.measure(.elementwise) { kernels.sumOfSquares(floats(wide), count: wide.count) }
     }
 
     public func adamW(
         parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor, step: AdamWStep
     ) {
         host(parameter.storage).valuesChanged()
-        let correction1 = 1 / (1 - pow(step.beta1, Float(step.step)))
-        let correction2 = 1 / (1 - pow(step.beta2, Float(step.step)))
+        let numbers = AdamWNumbers(
+            learningRate: step.learningRate, beta1: step.beta1, beta2: step.beta2, epsilon: step.epsilon,
+            weightDecay: step.weightDecay, biasCorrection1: Float(1 - pow(Double(step.beta1), Double(step.step))),
+            biasCorrection2: Float(1 - pow(Double(step.beta2), Double(step.step))), gradientScale: step.gradientScale)
+        let (p, g, m, v) = (floats(parameter), floats(gradient), floats(firstMoment), floats(secondMoment))
         profiler.measure(.elementwise) {
-            let (p, g) = (floats(parameter), floats(gradient))
-            let (m, v) = (floats(firstMoment), floats(secondMoment))
-            let decay = 1 - step.learningRate * step.weightDecay
-            for i in 0..<parameter.count {
-                let gi = g[i] * step.gradientScale
-                m[i] = step.beta1 * m[i] + (1 - step.beta1) * gi
-                v[i] = step.beta2 * v[i] + (1 - step.beta2) * gi * gi
-                let update = m[i] * correction1 / ((v[i] * correction2).squareRoot() + step.epsilon)
-                p[i] = p[i] * decay - step.learningRate * update
+            split(parameter.count, columns: 1) {
+                let i = $0.lowerBound
+                kernels.adamW(
+                    parameter: p + i, gradient: g + i, firstMoment: m + i, secondMoment: v + i, numbers,
+                    count: $0.count)
             }
         }
     }
@@ -251,63 +263,4 @@ enum BFloat16 {
 
     @inline(__always)
     static func value(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
-
-    static func convert(_ source: UnsafePointer<Float>, to out: UnsafeMutablePointer<UInt16>, count: Int) {
-        for i in 0..<count { out[i] = bits(source[i]) }
-    }
-
-    static func convert(_ source: UnsafePointer<UInt16>, to out: UnsafeMutablePointer<Float>, count: Int) {
-        for i in 0..<count { out[i] = value(source[i]) }
-    }
-}
-
-/// Sums over rows that do not depend on the vector width of the machine.
-enum Rows {
-    /// Sixteen running sums, so that the additions are independent; each in double precision over blocks.
-    static func sum(_ x: UnsafePointer<Float>, count: Int) -> Double {
-        var total = 0.0
-        var i = 0
-        while i < count {
-            let end = min(i + 1024, count)
-            var lanes = SIMD16<Float>(repeating: 0)
-            while i + 16 <= end {
-                lanes += UnsafeRawPointer(x + i).loadUnaligned(as: SIMD16<Float>.self)
-                i += 16
-            }
-            var rest: Float = 0
-            while i < end {
-                rest += x[i]
-                i += 1
-            }
-            total += Double(lanes.sum() + rest)
-        }
-        return total
-    }
-
-    static func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double {
-        var total = 0.0
-        var i = 0
-        while i < count {
-            let end = min(i + 1024, count)
-            var lanes = SIMD16<Float>(repeating: 0)
-            while i + 16 <= end {
-                let v = UnsafeRawPointer(x + i).loadUnaligned(as: SIMD16<Float>.self)
-                lanes += v * v
-                i += 16
-            }
-            var rest: Float = 0
-            while i < end {
-                rest += x[i] * x[i]
-                i += 1
-            }
-            total += Double(lanes.sum() + rest)
-        }
-        return total
-    }
-
-    static func maximum(_ x: UnsafePointer<Float>, count: Int) -> Float {
-        var result = -Float.infinity
-        for i in 0..<count { result = x[i] > result || x[i].isNaN ? x[i] : result }
-        return result
-    }
 }

@@ -1,4 +1,4 @@
-internal import CDNNL
+internal import Kernels
 
 extension CPUBackend {
     // MARK: - Layer norm
@@ -7,29 +7,34 @@ extension CPUBackend {
         _ x: Tensor, weight: Tensor?, bias: Tensor?, epsilon: Float, into out: Tensor, statistics: Tensor?
     ) {
         guard out.count > 0 else { return }
-        guard x.dtype == .float32, out.dtype == .float32 else {
-            throughFloat32([x], into: out) {
-                layerNorm($0[0], weight: weight, bias: bias, epsilon: epsilon, into: $1, statistics: statistics)
-            }
-            return
+        let width = x.shape[x.rank - 1]
+        let rows = x.count / width
+        let (w, b, saved) = (weight.map(floats), bias.map(floats), statistics.map(floats))
+        let (p, q, sizeX, sizeOut) = (raw(x), raw(out), x.dtype.byteCount, out.dtype.byteCount)
+        func normalize(_ range: Range<Int>, into target: UnsafeMutableRawPointer) {
+            kernels.layerNorm(
+                p + range.lowerBound * width * sizeX, weight: w, bias: b, epsilon: epsilon, into: target,
+                mean: saved.map { $0 + range.lowerBound }, inverseDeviation: saved.map { $0 + rows + range.lowerBound },
+                type: x.dtype.element, rows: range.count, columns: width)
         }
         profiler.measure(.normalization) {
-            let width = x.shape[x.rank - 1]
-            let rows = x.count / width
-            let (w, b) = (weight.map(floats), bias.map(floats))
-            let saved = statistics.map(floats)
-            for row in 0..<rows {
-                let (p, q) = (floats(x) + row * width, floats(out) + row * width)
-                let mean = Float(Rows.sum(p, count: width) / Double(width))
-                for i in 0..<width { q[i] = p[i] - mean }
-                let variance = Float(Rows.sumOfSquares(q, count: width) / Double(width))
-                let inverse = 1 / (variance + epsilon).squareRoot()
-                for i in 0..<width { q[i] *= inverse }
-                if let w { for i in 0..<width { q[i] *= w[i] } }
-                if let b { for i in 0..<width { q[i] += b[i] } }
-                if let saved {
-                    saved[row] = mean
-                    saved[rows + row] = inverse
+            split(rows, columns: width) { range in
+                guard x.dtype != out.dtype else {
+                    normalize(range, into: q + range.lowerBound * width * sizeOut)
+                    return
+                }
+                // A few rows at a time are normalised in the first-level cache and converted from there.
+                let step = max(1, 8192 / width)
+                withUnsafeTemporaryAllocation(byteCount: step * width * sizeX, alignment: 64) { buffer in
+                    var first = range.lowerBound
+                    while first < range.upperBound {
+                        let part = first..<min(range.upperBound, first + step)
+                        normalize(part, into: buffer.baseAddress!)
+                        kernels.convert(
+                            buffer.baseAddress!, x.dtype.element, into: q + first * width * sizeOut, out.dtype.element,
+                            count: part.count * width)
+                        first = part.upperBound
+                    }
                 }
             }
         }
@@ -42,7 +47,7 @@ extension CPUBackend {
         if let weightGradient { fill(weightGradient, with: 0) }
         if let biasGradient { fill(biasGradient, with: 0) }
         guard x.count > 0 else { return }
-        guard x.dtype == .float32, gradient.dtype == .float32, xGradient.dtype == .float32 else {
+        guard x.dtype == gradient.dtype, x.dtype == xGradient.dtype else {
             throughFloat32([x, gradient], into: xGradient) {
                 layerNormGradient(
                     $0[0], weight: weight, statistics: statistics, gradient: $0[1], into: $1,
@@ -50,32 +55,37 @@ extension CPUBackend {
             }
             return
         }
+        let width = x.shape[x.rank - 1]
+        let rows = x.count / width
+        // Each thread sums the gradients of the parameters for its own rows; the parts are then added in order, so the
+        // result does not depend on which thread was first.
+        let parts = pool != nil && x.count >= 1 << 15 ? threads : 1
+        let sums = CPUStorage(byteCount: parts * 2 * width * 4, allocator: allocator, backend: self)
+        let partial = sums.pointer.assumingMemoryBound(to: Float.self)
+        let (p, g, q, size) = (raw(x), raw(gradient), raw(xGradient), x.dtype.byteCount)
+        let (w, saved) = (weight.map(floats), floats(statistics))
         profiler.measure(.normalization) {
-            let width = x.shape[x.rank - 1]
-            let rows = x.count / width
-            let (w, dw, db) = (weight.map(floats), weightGradient.map(floats), biasGradient.map(floats))
-            let saved = floats(statistics)
-            for row in 0..<rows {
-                let (p, g, q) = (floats(x) + row * width, floats(gradient) + row * width, floats(xGradient) + row * width)
-                let (mean, inverse) = (saved[row], saved[rows + row])
-                // dx = inverse · (h − mean(h) − x̂ · mean(h·x̂)), h = g·w
-                var (sum, dot) = (Float(0), Float(0))
-                for i in 0..<width {
-                    let normalized = (p[i] - mean) * inverse
-                    let h = w.map { $0[i] * g[i] } ?? g[i]
-                    sum += h
-                    dot += h * normalized
-                    if let dw { dw[i] += g[i] * normalized }
-                    if let db { db[i] += g[i] }
-                }
-                let (meanH, meanDot) = (sum / Float(width), dot / Float(width))
-                for i in 0..<width {
-                    let normalized = (p[i] - mean) * inverse
-                    let h = w.map { $0[i] * g[i] } ?? g[i]
-                    q[i] = inverse * (h - meanH - normalized * meanDot)
+            partial.update(repeating: 0, count: parts * 2 * width)
+            func run(_ part: Int) {
+                let range = (part * rows / parts)..<((part + 1) * rows / parts)
+                let start = range.lowerBound * width * size
+                kernels.layerNormGradient(
+                    p + start, gradient: g + start, weight: w, mean: saved + range.lowerBound,
+                    inverseDeviation: saved + rows + range.lowerBound, into: q + start,
+                    weightGradient: partial + part * 2 * width, biasGradient: partial + (part * 2 + 1) * width,
+                    type: x.dtype.element, rows: range.count, columns: width)
+            }
+            if parts > 1, let pool { pool.parallelFor(parts, run) } else { run(0) }
+            for part in 0..<parts {
+                for (target, offset) in [(weightGradient, 0), (biasGradient, 1)] {
+                    guard let target else { continue }
+                    kernels.accumulate(
+                        partial + (part * 2 + offset) * width, scale: 1, into: floats(target), type: .float32,
+                        count: width)
                 }
             }
         }
+        withExtendedLifetime(sums) {}
     }
 
     // MARK: - Softmax
@@ -83,59 +93,27 @@ extension CPUBackend {
     public func softmax(_ x: Tensor, logarithmic: Bool, into out: Tensor) {
         guard out.count > 0 else { return }
         let width = x.shape[x.rank - 1]
-        let layout = OneDNN.Layout([x.count / width, width], x.dtype)
-        let kind = logarithmic ? dnnl_softmax_log : dnnl_softmax_accurate
-        let primitive = dnnl.primitive(.softmax, [x.count / width, width, x.dtype.code, logarithmic ? 1 : 0]) { engine in
-            var operation = dnnl_softmax_v2_desc_t()
-            var (a, b) = (layout.descriptor, layout.descriptor)
-            guard
-                dnnl_softmax_v2_forward_desc_init(&operation, dnnl_forward_inference, kind, &a, &b, 1) == dnnl_success
-            else { return nil }
-            return OneDNN.descriptor(&operation, OneDNN.attributes(), engine)
-        }
-        guard let primitive else {
-            throughFloat32([x], into: out) { softmax($0[0], logarithmic: logarithmic, into: $1) }
-            return
-        }
+        let (p, q, type, size) = (raw(x), raw(out), x.dtype.element, x.dtype.byteCount)
         profiler.measure(.normalization) {
-            dnnl.execute(
-                primitive,
-                [
-                    OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: layout, pointer: raw(x)),
-                    OneDNN.Argument(role: DNNL_ARG_DST_0, layout: layout, pointer: raw(out)),
-                ])
+            split(x.count / width, columns: width) { rows in
+                let start = rows.lowerBound * width * size
+                kernels.softmaxRows(
+                    p + start, logarithmic: logarithmic, into: q + start, type: type, rows: rows.count, columns: width)
+            }
         }
     }
 
     public func softmaxGradient(_ y: Tensor, gradient: Tensor, logarithmic: Bool, into out: Tensor) {
         guard out.count > 0 else { return }
         let width = y.shape[y.rank - 1]
-        let layout = OneDNN.Layout([y.count / width, width], y.dtype)
-        let kind = logarithmic ? dnnl_softmax_log : dnnl_softmax_accurate
-        let primitive = dnnl.primitive(
-            .softmaxBackward, [y.count / width, width, y.dtype.code, logarithmic ? 1 : 0]
-        ) { engine in
-            var operation = dnnl_softmax_v2_desc_t()
-            var (a, b, c) = (layout.descriptor, layout.descriptor, layout.descriptor)
-            guard dnnl_softmax_v2_backward_desc_init(&operation, kind, &a, &b, &c, 1) == dnnl_success else {
-                return nil
-            }
-            return OneDNN.descriptor(&operation, OneDNN.attributes(), engine)
-        }
-        guard let primitive else {
-            throughFloat32([y, gradient], into: out) {
-                softmaxGradient($0[0], gradient: $0[1], logarithmic: logarithmic, into: $1)
-            }
-            return
-        }
+        let (p, g, q, type, size) = (raw(y), raw(gradient), raw(out), y.dtype.element, y.dtype.byteCount)
         profiler.measure(.normalization) {
-            dnnl.execute(
-                primitive,
-                [
-                    OneDNN.Argument(role: DNNL_ARG_DST_0, layout: layout, pointer: raw(y)),
-                    OneDNN.Argument(role: DNNL_ARG_DIFF_DST_0, layout: layout, pointer: raw(gradient)),
-                    OneDNN.Argument(role: DNNL_ARG_DIFF_SRC_0, layout: layout, pointer: raw(out)),
-                ])
+            split(y.count / width, columns: width) { rows in
+                let start = rows.lowerBound * width * size
+                kernels.softmaxRowsGradient(
+                    p + start, gradient: g + start, logarithmic: logarithmic, into: q + start, type: type,
+                    rows: rows.count, columns: width)
+            }
         }
     }
 }

@@ -9,28 +9,23 @@ extension CPUBackend {
         let (n, k) = (weight.shape[0], weight.shape[1])
         guard out.count > 0, k > 0 else { return }
         let rows = x.count / k
-        if ([x, weight, out] + [bias, residual].compactMap { $0 }).allSatisfy({ $0.dtype == .float32 }) {
-            let products = float32Products(rows: rows, inner: k, columns: n)
-            if products != .native,
-                splitLinear(
-                    x, weight: weight, bias: bias, activation: activation, residual: residual, into: out, as: products)
-            {
-                return
-            }
-        }
-        let source = OneDNN.Layout([rows, k], x.dtype)
+        let products = products(x.dtype, rows: rows, inner: k, columns: n)
+        let split = products != .native
+        // What oneDNN sees: the factors as they are, or several times as long in bfloat16.
+        let (type, inner) = (split ? .bfloat16 : x.dtype, products.slotCount * k)
+        let source = OneDNN.Layout([rows, inner], type)
         let result = OneDNN.Layout([rows, n], out.dtype)
         let biasLayout = bias.map { OneDNN.Layout([1, n], $0.dtype) }
         let residualLayout = residual.map { OneDNN.Layout([rows, n], $0.dtype) }
         let product = dnnl.primitive(
             .matmul,
             [
-                1, rows, k, n, x.dtype.code, out.dtype.code, bias?.dtype.code ?? -1, residual?.dtype.code ?? -1,
+                1, rows, inner, n, type.code, out.dtype.code, bias?.dtype.code ?? -1, residual?.dtype.code ?? -1,
                 activation.rawValue,
             ]
         ) { engine in
             var operation = dnnl_matmul_desc_t()
-            var (a, w, c) = (source.descriptor, OneDNN.Layout(any: [k, n], weight.dtype).descriptor, result.descriptor)
+            var (a, w, c) = (source.descriptor, OneDNN.Layout(any: [inner, n], type).descriptor, result.descriptor)
             var b = biasLayout?.descriptor ?? dnnl_memory_desc_t()
             guard dnnl_matmul_desc_init(&operation, &a, &w, &b, &c) == dnnl_success else { return nil }
             var steps: [OneDNN.PostOperation] = []
@@ -47,10 +42,13 @@ extension CPUBackend {
             }
             return
         }
-        let packed = packed(weight, as: product.layout(dnnl_query_weights_md), transposedFrom: [k, n])
+        let left =
+            split
+            ? self.split(host(x.storage), rows: rows, columns: k, for: products, .left, .columns) : host(x.storage)
+        let right = packed(weight, as: product.layout(dnnl_query_weights_md), products)
         var arguments = [
-            OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: source, pointer: raw(x)),
-            OneDNN.Argument(role: DNNL_ARG_WEIGHTS_0, layout: packed.layout, pointer: packed.storage.pointer),
+            OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: source, pointer: left.pointer),
+            OneDNN.Argument(role: DNNL_ARG_WEIGHTS_0, layout: right.layout, pointer: right.storage.pointer),
             OneDNN.Argument(role: DNNL_ARG_DST_0, layout: result, pointer: raw(out)),
         ]
         if let bias, let biasLayout {
@@ -64,20 +62,23 @@ extension CPUBackend {
                     pointer: raw(residual)))
         }
         profiler.measure(.product) { dnnl.execute(product, arguments) }
+        withExtendedLifetime((left, right)) {}
     }
 
     /// The weight (N, K) as the (K, N) layout a product asked for; reordered copies are kept with the weight.
-    private func packed(
-        _ weight: Tensor, as layout: OneDNN.Layout, transposedFrom shape: [Int]
-    ) -> CPUStorage.PackedLayout {
+    private func packed(_ weight: Tensor, as layout: OneDNN.Layout, _ products: Float32Products) -> CPUStorage.PackedLayout {
+        let (n, k) = (weight.shape[0], weight.shape[1])
         let storage = host(weight.storage)
-        let plain = OneDNN.Layout(shape, weight.dtype, strides: [1, shape[0]])
-        if plain == layout { return CPUStorage.PackedLayout(layout: plain, storage: storage) }
+        let split = products != .native
+        let inner = products.slotCount * k
+        let plain = OneDNN.Layout([inner, n], split ? .bfloat16 : weight.dtype, strides: [1, inner])
+        if plain == layout, !split { return CPUStorage.PackedLayout(layout: plain, storage: storage) }
         if let known = storage.packed(as: layout) { return CPUStorage.PackedLayout(layout: layout, storage: known) }
+        let source = split ? self.split(storage, rows: n, columns: k, for: products, .right, .columns) : storage
         let copy = CPUStorage(byteCount: layout.byteCount, allocator: allocator, backend: self)
-        profiler.measure(.copy) { dnnl.reorder(storage.pointer, plain, into: copy.pointer, layout) }
+        profiler.measure(.copy) { dnnl.reorder(source.pointer, plain, into: copy.pointer, layout) }
         storage.keep(copy, as: layout)
-        return CPUStorage.PackedLayout(layout: layout, storage: copy)
+        return withExtendedLifetime(source) { CPUStorage.PackedLayout(layout: layout, storage: copy) }
     }
 
     public func linearWeightGradient(_ x: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor?) {
@@ -88,16 +89,19 @@ extension CPUBackend {
             return
         }
         let rows = x.count / k
-        let source = OneDNN.Layout([rows, k], x.dtype)
-        let result = OneDNN.Layout([rows, n], gradient.dtype)
+        let products = products(x.dtype, rows: n, inner: rows, columns: k)
+        let split = products != .native
+        let (type, inner) = (split ? .bfloat16 : x.dtype, products.slotCount * rows)
+        let source = OneDNN.Layout([inner, k], type)
+        let result = OneDNN.Layout([inner, n], type)
         let weightLayout = OneDNN.Layout([n, k], .float32)
         let biasLayout = OneDNN.Layout([n], .float32)
-        let product = dnnl.primitive(
-            .innerProductWeights, [rows, k, n, x.dtype.code, gradient.dtype.code, bias == nil ? 0 : 1]
-        ) { engine in
+        // A split factor contains its upper parts several times, so its column sums are not the gradient of the bias.
+        let withBias = bias != nil && !split
+        let product = dnnl.primitive(.innerProductWeights, [inner, k, n, type.code, withBias ? 1 : 0]) { engine in
             var operation = dnnl_inner_product_desc_t()
             var (a, w, c) = (source.descriptor, weightLayout.descriptor, result.descriptor)
-            var b = bias == nil ? dnnl_memory_desc_t() : biasLayout.descriptor
+            var b = withBias ? biasLayout.descriptor : dnnl_memory_desc_t()
             guard dnnl_inner_product_backward_weights_desc_init(&operation, &a, &w, &b, &c) == dnnl_success else {
                 return nil
             }
@@ -108,15 +112,25 @@ extension CPUBackend {
                 x.cast(to: .float32), gradient: gradient.cast(to: .float32), weight: weight, bias: bias)
             return
         }
+        var (left, right) = (host(gradient.storage), host(x.storage))
+        if split {
+            left = self.split(left, rows: rows, columns: n, for: products, .left, .rows)
+            right = self.split(right, rows: rows, columns: k, for: products, .right, .rows)
+        }
         var arguments = [
-            OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: source, pointer: raw(x)),
-            OneDNN.Argument(role: DNNL_ARG_DIFF_DST_0, layout: result, pointer: raw(gradient)),
+            OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: source, pointer: right.pointer),
+            OneDNN.Argument(role: DNNL_ARG_DIFF_DST_0, layout: result, pointer: left.pointer),
             OneDNN.Argument(role: DNNL_ARG_DIFF_WEIGHTS_0, layout: weightLayout, pointer: raw(weight)),
         ]
-        if let bias {
+        if let bias, withBias {
             arguments.append(OneDNN.Argument(role: DNNL_ARG_DIFF_BIAS, layout: biasLayout, pointer: raw(bias)))
         }
         profiler.measure(.product) { dnnl.execute(product, arguments) }
+        withExtendedLifetime((left, right)) {}
+        if let bias, split {
+            let sum = Tensor(shape: [1, n], dtype: .float32, storage: bias.storage)
+            reduce(.sum, Tensor(shape: [rows, n], dtype: .float32, storage: gradient.storage), into: sum)
+        }
     }
 
     // MARK: - Matrix products
@@ -130,6 +144,17 @@ extension CPUBackend {
             return
         }
         let batch = out.count / (m * n)
+        let products = products(a.dtype, rows: m, inner: k, columns: n)
+        if batch == 1, !transposingA, !transposingB, products != .native {
+            let left = split(host(a.storage), rows: m, columns: k, for: products, .left, .columns)
+            let right = split(host(b.storage), rows: k, columns: n, for: products, .right, .rows)
+            let inner = products.slotCount * k
+            multiply(
+                left.pointer, OneDNN.Layout([m, inner], .bfloat16), right.pointer, OneDNN.Layout([inner, n], .bfloat16),
+                into: raw(out), OneDNN.Layout([m, n], .float32), key: [2, m, inner, n])
+            withExtendedLifetime((left, right)) {}
+            return
+        }
         // One matrix goes as a plain product: oneDNN's fastest code wants two axes.
         func layout(_ rows: Int, _ columns: Int, transposed: Bool, _ type: DType) -> OneDNN.Layout {
             let strides = transposed ? [1, rows] : [columns, 1]
@@ -140,29 +165,37 @@ extension CPUBackend {
         let left = layout(m, k, transposed: transposingA, a.dtype)
         let right = layout(k, n, transposed: transposingB, b.dtype)
         let result = layout(m, n, transposed: false, out.dtype)
-        let product = dnnl.primitive(
-            .matmul, [0, batch, m, k, n, transposingA ? 1 : 0, transposingB ? 1 : 0, a.dtype.code, out.dtype.code]
-        ) { engine in
+        let key = [0, batch, m, k, n, transposingA ? 1 : 0, transposingB ? 1 : 0, a.dtype.code, out.dtype.code]
+        if !multiply(raw(a), left, raw(b), right, into: raw(out), result, key: key) {
+            throughFloat32([a, b], into: out) { wide, result in
+                matmul(wide[0], transposingA: transposingA, wide[1], transposingB: transposingB, into: result)
+            }
+        }
+    }
+
+    /// A product of operands in given layouts; false where this processor has no such product.
+    @discardableResult
+    private func multiply(
+        _ a: UnsafeMutableRawPointer, _ left: OneDNN.Layout, _ b: UnsafeMutableRawPointer, _ right: OneDNN.Layout,
+        into out: UnsafeMutableRawPointer, _ result: OneDNN.Layout, key: [Int]
+    ) -> Bool {
+        let product = dnnl.primitive(.matmul, key) { engine in
             var operation = dnnl_matmul_desc_t()
             var (x, y, z) = (left.descriptor, right.descriptor, result.descriptor)
             guard dnnl_matmul_desc_init(&operation, &x, &y, nil, &z) == dnnl_success else { return nil }
             return OneDNN.descriptor(&operation, OneDNN.attributes(), engine)
         }
-        guard let product else {
-            throughFloat32([a, b], into: out) { wide, result in
-                matmul(wide[0], transposingA: transposingA, wide[1], transposingB: transposingB, into: result)
-            }
-            return
-        }
+        guard let product else { return false }
         profiler.measure(.product) {
             dnnl.execute(
                 product,
                 [
-                    OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: left, pointer: raw(a)),
-                    OneDNN.Argument(role: DNNL_ARG_WEIGHTS_0, layout: right, pointer: raw(b)),
-                    OneDNN.Argument(role: DNNL_ARG_DST_0, layout: result, pointer: raw(out)),
+                    OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: left, pointer: a),
+                    OneDNN.Argument(role: DNNL_ARG_WEIGHTS_0, layout: right, pointer: b),
+                    OneDNN.Argument(role: DNNL_ARG_DST_0, layout: result, pointer: out),
                 ])
         }
+        return true
     }
 }
 

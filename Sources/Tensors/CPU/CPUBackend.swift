@@ -1,4 +1,6 @@
 internal import CDNNL
+internal import Kernels
+import Synchronization
 
 /// Computes on the host: matrix products and convolutions by oneDNN, attention and the loops no library has by `Kernels`.
 ///
@@ -10,18 +12,22 @@ public final class CPUBackend: Backend {
     public let profiler = Profiler()
     /// Threads an operation is split over.
     public let threads: Int
-
     /// How float32 matrices are multiplied.
     public let float32Products: Float32Products
 
     let allocator = CPUAllocator()
     let dnnl: OneDNN
+    let kernels = HostKernels()
+    /// Splits what oneDNN does not do; nil with one thread.
+    let pool: WorkerPool?
+    let attentionCounts = Mutex(AttentionCounters())
 
     public init(threads: Int = 1, float32Products: Float32Products = .automatic) {
-        self.float32Products = float32Products
         precondition(threads > 0, "[CPUBackend] expected at least one thread, got \(threads)")
         self.threads = threads
+        self.float32Products = float32Products
         dnnl = OneDNN(threads: threads, allocator: allocator)
+        pool = threads > 1 ? WorkerPool(threads: threads) : nil
     }
 
     // MARK: - Memory
@@ -72,6 +78,16 @@ public final class CPUBackend: Backend {
         host(tensor.storage).pointer.assumingMemoryBound(to: Int32.self)
     }
 
+    /// Runs `body` over `0..<rows` in ranges, on all threads if the elements are many enough to be worth waking them.
+    @inline(__always)
+    func split(_ rows: Int, columns: Int, _ body: (Range<Int>) -> Void) {
+        if let pool, rows * columns >= 1 << 15 {
+            pool.parallelRanges(rows, body)
+        } else {
+            body(0..<rows)
+        }
+    }
+
     /// Runs `body` with float32 stand-ins for the bfloat16 tensors among the arguments and converts the result back.
     func throughFloat32(_ inputs: [Tensor], into out: Tensor, _ body: ([Tensor], Tensor) -> Void) {
         let wide = inputs.map { $0.dtype == .bfloat16 ? $0.detached.cast(to: .float32) : $0 }
@@ -81,6 +97,17 @@ public final class CPUBackend: Backend {
             let result = Tensor.uninitialized(shape: out.shape, on: self)
             body(wide, result)
             convert(result, into: out)
+        }
+    }
+}
+
+extension DType {
+    /// The type's name in `Kernels`; traps for indices.
+    var element: ElementType {
+        switch self {
+        case .float32: .float32
+        case .bfloat16: .bfloat16
+        case .int32: preconditionFailure("[Kernels] expected floating-point elements, got int32")
         }
     }
 }

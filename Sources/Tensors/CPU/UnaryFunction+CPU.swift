@@ -1,4 +1,4 @@
-internal import CDNNL
+internal import Kernels
 
 #if canImport(Glibc)
     import Glibc
@@ -7,27 +7,27 @@ internal import CDNNL
 #endif
 
 extension UnaryFunction {
-    /// oneDNN's vectorised version, where it has one that is exact enough.
-    var oneDNN: dnnl_alg_kind_t? {
+    /// The vectorised version, where there is one.
+    var kernel: UnaryKernel? {
         switch self {
-        case .gelu: dnnl_eltwise_gelu_erf
-        case .relu: dnnl_eltwise_relu
-        case .sigmoid: dnnl_eltwise_logistic
-        case .softplus: dnnl_eltwise_soft_relu
-        case .tanh: dnnl_eltwise_tanh
-        case .exp: dnnl_eltwise_exp
-        case .log: dnnl_eltwise_log
-        case .sqrt: dnnl_eltwise_sqrt
-        case .square: dnnl_eltwise_square
-        case .abs: dnnl_eltwise_abs
-        case .reciprocal, .logGamma, .huber, .isZero: nil
+        case .gelu: .gelu
+        case .relu: .relu
+        case .sigmoid: .sigmoid
+        case .softplus: .softplus
+        case .tanh: .tanh
+        case .exp: .exp
+        case .log: .log
+        case .sqrt: .sqrt
+        case .square: .square
+        case .abs: .abs
+        case .reciprocal: .reciprocal
+        case .logGamma, .huber, .isZero: nil
         }
     }
 
-    /// The functions that oneDNN lacks, one element at a time.
+    /// The functions without a vectorised version, one element at a time.
     func apply(_ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int) {
         switch self {
-        case .reciprocal: for i in 0..<count { out[i] = 1 / x[i] }
         case .logGamma: for i in 0..<count { out[i] = Float(UnaryFunction.logGamma(Double(x[i]))) }
         case .huber:
             for i in 0..<count {
@@ -35,20 +35,19 @@ extension UnaryFunction {
                 out[i] = magnitude <= 1 ? 0.5 * x[i] * x[i] : magnitude - 0.5
             }
         case .isZero: for i in 0..<count { out[i] = x[i] == 0 ? 1 : 0 }
-        default: preconditionFailure("[\(self)] expected a function that oneDNN lacks")
+        default: preconditionFailure("[\(self)] expected a function without a vectorised version")
         }
     }
 
-    /// `gradient · function'(x)` for the functions that oneDNN lacks.
+    /// `gradient · function'(x)` for the functions without a vectorised version.
     func applyGradient(
         _ x: UnsafePointer<Float>, gradient: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int
     ) {
         switch self {
-        case .reciprocal: for i in 0..<count { out[i] = -gradient[i] / (x[i] * x[i]) }
         case .logGamma: for i in 0..<count { out[i] = gradient[i] * Float(UnaryFunction.digamma(Double(x[i]))) }
         case .huber: for i in 0..<count { out[i] = gradient[i] * max(-1, min(1, x[i])) }
         case .isZero: for i in 0..<count { out[i] = 0 }
-        default: preconditionFailure("[\(self)] expected a function that oneDNN lacks")
+        default: preconditionFailure("[\(self)] expected a function without a vectorised version")
         }
     }
 
@@ -69,5 +68,18 @@ extension UnaryFunction {
         let series =
             inverse * (1.0 / 12 - inverse * (1.0 / 120 - inverse * (1.0 / 252 - inverse * (1.0 / 240 - inverse / 132))))
         return result + Glibc.log(x) - 0.5 / x - series
+    }
+}
+
+extension BinaryFunction {
+    var kernel: BinaryKernel {
+        switch self {
+        case .add: .add
+        case .subtract: .subtract
+        case .multiply: .multiply
+        case .divide: .divide
+        case .maximum: .maximum
+        case .minimum: .minimum
+        }
     }
 }
