@@ -2,7 +2,7 @@
 ///
 /// A column is `int64` when every cell that is not empty is an integer, else `double`, else `bool` (true/false in
 /// any case), else a `doubleVector` (JSON lists of numbers, all of one length), else text. Integers with a leading
-/// zero are text, since they are identifiers.
+/// zero are text, since they are identifiers. A column without a name is called `col1`, `col2` … by its place.
 enum CSVReader {
     static func read(_ bytes: [UInt8], path: String) throws(CatalogError) -> Catalog {
         let start = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
@@ -12,7 +12,14 @@ enum CSVReader {
         guard try text.nextRow(into: &fields) else {
             throw CatalogError(.format, path: path, "the file is empty: not even a header row")
         }
-        let names = fields.map { $0.quoted ? $0.text : $0.text.trimmingSpaces() }
+        if fields.count == 1, fields[0].text.hasPrefix("#   1 ") {
+            throw CatalogError(.unsupported, path: path, "is a SExtractor ASCII_HEAD table; write FITS_LDAC instead")
+        }
+        // Data frames write their index as a column without a name.
+        let names = fields.enumerated().map { index, field in
+            let name = field.quoted ? field.text : field.text.trimmingSpaces()
+            return name.isEmpty ? "col\(index + 1)" : name
+        }
         try Catalog.checkNames(names, path: path)
 
         var cells = [[String?]](repeating: [], count: names.count)
