@@ -1,0 +1,125 @@
+import Foundation
+public import Tensors
+
+extension VisionTransformer {
+    /// The key of `__metadata__` under which the configuration stands, as JSON.
+    public static let configurationKey = "vit_configuration"
+
+    /// Loads a checkpoint with names of timm, DINOv2 or Hugging Face's Dinov2Model.
+    ///
+    /// The configuration is read from the file's metadata if this program wrote it, else inferred from the shapes.
+    /// - Parameters:
+    ///   - heads: number of attention heads, for files that do not say it and do not have 64 channels a head.
+    ///   - precision: type to keep the product weights in; the precision that ``embed(batch:count:height:width:precision:attention:)``
+    ///     then uses.
+    /// - Throws: ``ModelError``, naming every parameter that is missing, every tensor that is not used and every shape
+    ///   that differs.
+    public static func load(
+        path: String, backend: any Backend, heads: Int? = nil, precision: DType = .float32
+    ) throws(ModelError) -> VisionTransformer {
+        let file: Safetensors
+        do { file = try Safetensors(path: path) } catch {
+            throw ModelError(.file, path: path, reason: error.reason)
+        }
+        let keys = CheckpointKeys(file.names)
+        let configuration: ViTConfiguration
+        if let stored = try storedConfiguration(file) {
+            configuration = stored
+        } else {
+            configuration = try ViTConfiguration(inferredFrom: file, keys: keys, heads: heads)
+        }
+        let reader = CheckpointReader(file: file, keys: keys, backend: backend)
+        let model = try VisionTransformer(configuration, from: reader.source)
+        try reader.finish()
+        return precision == .float32 ? model : model.converted(to: precision)
+    }
+
+    /// Writes the weights and the configuration; ``load(path:backend:heads:precision:)`` reads them back.
+    ///
+    /// - Parameter metadata: further strings to store, such as how images are to be normalised.
+    public func save(to path: String, metadata: [String: String] = [:]) throws(ModelError) {
+        var metadata = metadata
+        metadata["format"] = "pt"
+        metadata[Self.configurationKey] = Self.json(configuration)
+        do {
+            try SafetensorsWriter.write(parameters.map { ($0.parameter.name, $0.tensor) }, metadata: metadata, to: path)
+        } catch {
+            throw ModelError(.file, path: path, reason: error.reason)
+        }
+    }
+
+    static func json(_ configuration: ViTConfiguration) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        // A struct of numbers and strings always encodes.
+        return (try? encoder.encode(configuration)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
+    private static func storedConfiguration(_ file: Safetensors) throws(ModelError) -> ViTConfiguration? {
+        guard let json = file.metadata[configurationKey] else { return nil }
+        do {
+            return try JSONDecoder().decode(ViTConfiguration.self, from: Data(json.utf8))
+        } catch {
+            throw ModelError(
+                .invalidConfiguration, path: file.path, reason: "\(configurationKey) is not a configuration: \(error)")
+        }
+    }
+}
+
+/// Hands the tensors of a file to a network under construction and remembers what does not fit.
+private final class CheckpointReader {
+    private let file: Safetensors
+    private let keys: CheckpointKeys
+    private let backend: any Backend
+    private var missing: [String] = []
+    private var mismatched: [String] = []
+    private var used: Set<String> = []
+    private var failure: SafetensorsError?
+
+    init(file: Safetensors, keys: CheckpointKeys, backend: any Backend) {
+        self.file = file
+        self.keys = keys
+        self.backend = backend
+    }
+
+    var source: ParameterSource { ParameterSource { name, shape, _ in self.tensor(name, shape) } }
+
+    /// The tensor, or an empty one where the file has none: ``finish()`` throws then.
+    private func tensor(_ name: String, _ shape: [Int]) -> Tensor {
+        let absent = Tensor.zeros([0], on: backend)
+        guard let pieces = keys.sources[name], !pieces.contains("") else {
+            missing.append(name)
+            return absent
+        }
+        used.formUnion(pieces)
+        var joined = file.entry(pieces[0])!.shape
+        for piece in pieces.dropFirst() where !joined.isEmpty { joined[0] += file.entry(piece)!.shape.first ?? 0 }
+        guard joined == shape else {
+            mismatched.append("\(name) \(joined) instead of \(shape)")
+            return absent
+        }
+        do throws(SafetensorsError) {
+            var values: [Float] = []
+            for piece in pieces { values += try file.floats(piece) }
+            guard values.count == shape.reduce(1, *) else {
+                mismatched.append("\(name): its parts differ")
+                return absent
+            }
+            return Tensor(values, shape: shape, on: backend)
+        } catch {
+            failure = error
+            return absent
+        }
+    }
+
+    /// Throws unless every parameter was found in its shape and every tensor was used.
+    func finish() throws(ModelError) {
+        if let failure { throw ModelError(.file, path: file.path, reason: failure.description) }
+        let unused = keys.sources.values.joined().filter { !used.contains($0) && !$0.isEmpty } + keys.unknown
+        guard missing.isEmpty && mismatched.isEmpty && unused.isEmpty else {
+            throw ModelError(
+                .mismatchedCheckpoint, path: file.path, reason: "the tensors are not those of this vision transformer",
+                missing: missing.sorted(), unused: unused.sorted(), mismatched: mismatched)
+        }
+    }
+}

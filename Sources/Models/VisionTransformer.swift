@@ -1,0 +1,138 @@
+public import Tensors
+
+/// A vision transformer (arXiv 2010.11929): images in, tokens or one embedding an image out.
+///
+/// ```swift
+/// let backend = CPUBackend(threads: 1)
+/// let model = try VisionTransformer.load(path: "vit.safetensors", backend: backend)
+/// let embeddings = model.embed(batch: pixels, count: 16)      // 16 × model.configuration.embeddingWidth
+/// ```
+///
+/// Parameter names are timm's: `cls_token`, `reg_token`, `pos_embed`, `patch_embed.proj`, `blocks.i.…`, `norm`.
+public struct VisionTransformer: Module {
+    public let configuration: ViTConfiguration
+    public var patchEmbedding: PatchEmbedding
+    /// (1, 1, width)
+    public var classToken: Tensor
+    /// (1, registers, width), or nil.
+    public var registerTokens: Tensor?
+    public var positionEmbedding: PositionEmbedding
+    public var blocks: [TransformerBlock]
+    public var norm: LayerNormalization
+
+    /// A network with random weights, for training.
+    public init(_ configuration: ViTConfiguration, seed: UInt64, backend: any Backend) throws(ModelError) {
+        try self.init(configuration, from: .random(seed: seed, on: backend))
+    }
+
+    /// A network whose parameters come from a source.
+    public init(_ configuration: ViTConfiguration, from source: ParameterSource) throws(ModelError) {
+        try configuration.validate()
+        let width = configuration.width
+        self.configuration = configuration
+        patchEmbedding = PatchEmbedding(
+            channels: configuration.channels, patchSize: configuration.patchSize, width: width,
+            from: source["patch_embed"])
+        classToken = source("cls_token", [1, 1, width], .truncatedNormal(0.02))
+        registerTokens =
+            configuration.registers > 0
+            ? source("reg_token", [1, configuration.registers, width], .truncatedNormal(0.02)) : nil
+        positionEmbedding = PositionEmbedding(
+            gridSize: configuration.gridSize, prefixCount: configuration.prefixPositions, width: width,
+            interpolation: configuration.interpolation, from: source)
+        blocks = (0..<configuration.depth).map {
+            TransformerBlock(
+                width: width, heads: configuration.heads, hidden: configuration.hiddenWidth,
+                qkvBias: configuration.qkvBias, layerScale: configuration.layerScale,
+                epsilon: configuration.normEpsilon, from: source["blocks"][$0])
+        }
+        norm = LayerNormalization(width, epsilon: configuration.normEpsilon, from: source["norm"])
+    }
+
+    /// The backend that the parameters live on.
+    public var backend: any Backend { classToken.backend }
+
+    /// The type of the product weights, and so the precision that costs no conversion.
+    public var precision: DType { patchEmbedding.weight.dtype }
+
+    // MARK: - Forward
+
+    /// Tokens after the final norm, (B, 1 + registers + patches, width) in float32: class, registers, patches row by row.
+    ///
+    /// - Parameter images: (B, C, H, W) float32, normalised as in training; H and W multiples of the patch size, of any
+    ///   size: positions are interpolated.
+    public func callAsFunction(_ images: Tensor, _ execution: Execution = Execution()) -> Tensor {
+        let patch = configuration.patchSize
+        let positions = positionEmbedding.patches(rows: images.shape[2] / patch, columns: images.shape[3] / patch)
+        return encode(patchEmbedding(images, execution) + positions, execution)
+    }
+
+    /// Patch tokens that carry their positions, (B, K, width), through prefix, blocks and final norm: all patches of an
+    /// image, or those that a mask left.
+    public func encode(_ patches: Tensor, _ execution: Execution) -> Tensor {
+        var x = Tensor.concat(prefixTokens(batch: patches.shape[0]) + [patches], axis: 1)
+        for block in blocks { x = block(x, execution) }
+        return norm(x)
+    }
+
+    /// Class and register tokens with the positions they have, for each image.
+    private func prefixTokens(batch: Int) -> [Tensor] {
+        let width = configuration.width
+        var parts = [classToken] + (registerTokens.map { [$0] } ?? [])
+        if let positions = positionEmbedding.prefix {
+            if configuration.positionCoverage == .all {
+                parts = [Tensor.concat(parts, axis: 1) + positions]
+            } else {
+                parts[0] = parts[0] + positions
+            }
+        }
+        return parts.map { $0.broadcast(to: [batch, $0.shape[1], width]) }
+    }
+
+    /// One vector an image from tokens, as the configuration's pooling says: (B, embeddingWidth).
+    public func pool(_ tokens: Tensor) -> Tensor {
+        let batch = tokens.shape[0]
+        func classToken() -> Tensor { tokens.slice(axis: 1, 0..<1).reshape([batch, configuration.width]) }
+        func mean() -> Tensor { tokens.slice(axis: 1, configuration.prefixCount..<tokens.shape[1]).mean(axes: [1]) }
+        switch configuration.pooling {
+        case .classToken: return classToken()
+        case .meanToken: return mean()
+        case .classAndMean: return Tensor.concat([classToken(), mean()], axis: 1)
+        }
+    }
+
+    /// Embeddings of a batch of images in memory.
+    ///
+    /// May be called from several threads at once on one model, if its backend is single-threaded: one such worker a
+    /// core is the fast way to embed many images.
+    /// - Parameters:
+    ///   - batch: count × channels × height × width numbers, normalised as in training.
+    ///   - count: number of images.
+    ///   - height, width: of the images, multiples of the patch size; the configured size by default.
+    ///   - precision: type of the products; by default that of the weights. Another one converts the weights in every
+    ///     call: load or ``Module/converted(to:)`` the model in the precision wanted.
+    /// - Returns: count × embeddingWidth numbers.
+    public func embed(
+        batch: [Float], count: Int, height: Int? = nil, width: Int? = nil, precision: DType? = nil,
+        attention: AttentionVariant = .vfa
+    ) -> [Float] {
+        let shape = [count, configuration.channels, height ?? configuration.imageSize, width ?? configuration.imageSize]
+        let images = Tensor(batch, shape: shape, on: backend)
+        let execution = Execution(precision: precision ?? self.precision, attention: attention)
+        return pool(self(images, execution)).floats()
+    }
+
+    public mutating func forEachParameter(
+        at path: String, _ body: (Parameter, inout Tensor) throws -> Void
+    ) rethrows {
+        try body(Parameter(path + "cls_token", .embedding), &classToken)
+        if var tensor = registerTokens {
+            try body(Parameter(path + "reg_token", .embedding), &tensor)
+            registerTokens = tensor
+        }
+        try positionEmbedding.forEachParameter(at: path, body)
+        try patchEmbedding.forEachParameter(at: path + "patch_embed.", body)
+        for index in blocks.indices { try blocks[index].forEachParameter(at: "\(path)blocks.\(index).", body) }
+        try norm.forEachParameter(at: path + "norm.", body)
+    }
+}
