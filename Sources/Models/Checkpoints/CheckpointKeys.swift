@@ -1,8 +1,8 @@
 /// Finds the parameters of a ``VisionTransformer`` among the names that different projects give them.
 ///
 /// Known are timm's `VisionTransformer`, the hub checkpoints of DINOv2 (`register_tokens`, blocks in chunks:
-/// `blocks.2.11.attn…`) and Hugging Face's `Dinov2Model` (`encoder.layer.11.attention.attention.query…`). Heads and the
-/// mask token of pre-training are no part of the backbone and are left out.
+/// `blocks.2.11.attn…`) and Hugging Face's `Dinov2Model` (`encoder.layer.11.attention.attention.query…`). Heads, decoders
+/// and the mask token of pre-training are no part of the backbone and are left out.
 struct CheckpointKeys {
     /// The project whose names these are; it also decides how positions are interpolated.
     enum Style {
@@ -54,7 +54,7 @@ struct CheckpointKeys {
 
     private static func isIgnored(_ name: String) -> Bool {
         name == "mask_token" || name == "embeddings.mask_token"
-            || ["head.", "head_dist.", "classifier."].contains { name.hasPrefix($0) }
+            || ["head.", "head_dist.", "classifier.", "decoder_"].contains { name.hasPrefix($0) }
     }
 
     private static func fromTimm(_ name: String) -> (parameter: String, piece: Int?)? {

@@ -28,6 +28,9 @@ public struct ParameterSource {
     /// The source of a numbered part's parameters.
     public subscript(_ index: Int) -> ParameterSource { self["\(index)"] }
 
+    /// The same source for parameters whose names begin with a prefix that is no part.
+    func prefixed(_ prefix: String) -> ParameterSource { ParameterSource(path: path + prefix, make: make) }
+
     /// One parameter.
     public func callAsFunction(_ name: String, _ shape: [Int], _ initial: Initial) -> Tensor {
         make(path + name, shape, initial)

@@ -1,0 +1,62 @@
+public import Models
+public import Tensors
+
+/// Everything that determines a pre-training run, apart from the stamps.
+public struct PretrainingConfiguration: Sendable, Codable, Hashable {
+    public var model: MaskedAutoencoderConfiguration
+    public var batchSize: Int
+    /// Steps of the whole run; the learning rate follows from it.
+    public var steps: Int
+    /// The highest learning rate.
+    public var learningRate: Float
+    /// Share of the steps in which the learning rate rises.
+    public var warmup: Float
+    public var optimizer: AdamW.Settings
+    /// Gradients are scaled down to this norm.
+    public var maximumGradientNorm: Float
+    public var seed: UInt64
+    /// Type of the matrix products; weights, their gradients and sums are float32.
+    public var precision: DType
+    /// Data-parallel workers. Another number gives another rounding.
+    public var workers: Int
+    /// Steps between checkpoints.
+    public var checkpointInterval: Int
+
+    public init(
+        model: MaskedAutoencoderConfiguration = .stamp64, batchSize: Int = 128, steps: Int, learningRate: Float = 1.5e-3,
+        warmup: Float = 0.05, optimizer: AdamW.Settings = AdamW.Settings(beta2: 0.95, weightDecay: 0.05),
+        maximumGradientNorm: Float = 1, seed: UInt64 = 1, precision: DType = .float32, workers: Int,
+        checkpointInterval: Int = 250
+    ) {
+        self.model = model
+        self.batchSize = batchSize
+        self.steps = steps
+        self.learningRate = learningRate
+        self.warmup = warmup
+        self.optimizer = optimizer
+        self.maximumGradientNorm = maximumGradientNorm
+        self.seed = seed
+        self.precision = precision
+        self.workers = workers
+        self.checkpointInterval = checkpointInterval
+    }
+
+    var schedule: LearningRateSchedule {
+        LearningRateSchedule(
+            peak: learningRate, warmupSteps: max(1, Int(Float(steps) * warmup)), totalSteps: steps)
+    }
+
+    func validate(source: any StampBatchSource) throws(TrainingError) {
+        func check(_ condition: Bool, _ reason: String) throws(TrainingError) {
+            guard condition else { throw TrainingError(.invalidConfiguration, reason: reason) }
+        }
+        try check(batchSize > 0 && steps > 0 && workers > 0 && checkpointInterval > 0, "a number is not positive: \(self)")
+        try check(learningRate > 0 && (0...1).contains(warmup) && maximumGradientNorm > 0, "impossible rates: \(self)")
+        try check(precision.isFloatingPoint, "precision \(precision.rawValue) is not a floating-point type")
+        try check(source.count > 0, "there are no stamps")
+        try check(
+            source.channels == model.encoder.channels && source.size == model.encoder.imageSize,
+            "stamps are \(source.channels) × \(source.size) × \(source.size), "
+                + "the model takes \(model.encoder.channels) × \(model.encoder.imageSize) × \(model.encoder.imageSize)")
+    }
+}

@@ -1,0 +1,58 @@
+import Models
+import Tensors
+import Testing
+import Training
+
+@Suite struct OptimizationTests {
+    @Test func theLearningRateRisesThenFallsAsHalfACosine() {
+        let schedule = LearningRateSchedule(peak: 1, final: 0.1, warmupSteps: 10, totalSteps: 110)
+        #expect(schedule.rate(atStep: 1) == 0.1 && schedule.rate(atStep: 10) == 1)
+        #expect(abs(schedule.rate(atStep: 60) - 0.55) < 1e-6)
+        #expect(abs(schedule.rate(atStep: 110) - 0.1) < 1e-6)
+    }
+
+    /// Two steps of torch.optim.AdamW(lr=0.1, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.5) on one parameter that decays,
+    /// from 1 with gradients 0.5 and −0.25: 1 → 0.95 − 0.1 → ….
+    @Test func twoStepsAreThoseOfTheAlgorithm() {
+        let backend = CPUBackend(threads: 1)
+        var layer = Linear(1, 1, from: .random(seed: 0, on: backend))
+        layer.weight.fill(1)
+        layer.bias!.fill(1)
+        let settings = AdamW.Settings(beta1: 0.9, beta2: 0.99, weightDecay: 0.5)
+        var optimizer = AdamW(layer, settings)
+        let parallel = DataParallel(workers: 1)
+        var (weight, bias, first, second) = (1.0, 1.0, 0.0, 0.0)
+        for (step, gradient) in [0.5, -0.25].enumerated() {
+            let norm = optimizer.update(
+                [Tensor([Float(gradient)], shape: [1, 1], on: backend), Tensor([Float(gradient)], shape: [1], on: backend)],
+                learningRate: 0.1, pool: parallel.pool)
+            #expect(abs(Double(norm) - abs(gradient) * 2.0.squareRoot()) < 1e-6)
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.99 * second + 0.01 * gradient * gradient
+            let correction = (1 - power(0.9, step + 1), 1 - power(0.99, step + 1))
+            let move = 0.1 * (first / correction.0) / ((second / correction.1).squareRoot() + 1e-8)
+            weight = weight * (1 - 0.1 * 0.5) - move
+            bias -= move
+        }
+        #expect(abs(Double(layer.weight.scalar) - weight) < 1e-5, "weights decay")
+        #expect(abs(Double(layer.bias!.scalar) - bias) < 1e-5, "biases do not")
+    }
+
+    @Test func clippingScalesAllGradientsTogether() {
+        let backend = CPUBackend(threads: 1)
+        func moments(_ gradient: Float, maximumNorm: Float) -> [Float] {
+            let layer = Linear(2, 1, bias: false, from: .random(seed: 0, on: backend))
+            var optimizer = AdamW(layer, AdamW.Settings(weightDecay: 0))
+            optimizer.update(
+                [Tensor([3 * gradient, 4 * gradient], shape: [1, 2], on: backend)], learningRate: 0.1,
+                maximumNorm: maximumNorm, pool: DataParallel(workers: 1).pool)
+            return optimizer.slots[0].firstMoment.floats()
+        }
+        let (clipped, small) = (moments(100, maximumNorm: 5), moments(1, maximumNorm: 5))
+        #expect(zip(clipped, small).allSatisfy { abs($0 - $1) < 1e-6 })
+    }
+
+    private func power(_ base: Double, _ exponent: Int) -> Double {
+        (0..<exponent).reduce(1) { product, _ in product * base }
+    }
+}
