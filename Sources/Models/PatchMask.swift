@@ -26,7 +26,7 @@ public struct PatchMask: Sendable {
 
     /// Indices of the visible patches, (batch, visibleCount) int32.
     func visibleIndices(on backend: any Backend) -> Tensor {
-        Tensor(visible, shape: [batch, visibleCount], on: backend)
+        Tensor(indices: visible, shape: [batch, visibleCount], on: backend)
     }
 
     /// 1 for hidden patches and 0 for visible ones, (batch, patches) float32.

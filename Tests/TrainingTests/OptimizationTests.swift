@@ -11,11 +11,10 @@ import Training
         #expect(abs(schedule.rate(atStep: 110) - 0.1) < 1e-6)
     }
 
-    /// Two steps of torch.optim.AdamW(lr=0.1, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.5) on one parameter that decays,
-    /// from 1 with gradients 0.5 and −0.25: 1 → 0.95 − 0.1 → ….
+    /// Algorithm 2 of arXiv 1711.05101, written out in double precision.
     @Test func twoStepsAreThoseOfTheAlgorithm() {
         let backend = CPUBackend(threads: 1)
-        var layer = Linear(1, 1, from: .random(seed: 0, on: backend))
+        let layer = Linear(1, 1, from: .random(seed: 0, on: backend))
         layer.weight.fill(1)
         layer.bias!.fill(1)
         let settings = AdamW.Settings(beta1: 0.9, beta2: 0.99, weightDecay: 0.5)

@@ -27,12 +27,20 @@ public struct StampAugmentation: Sendable, Codable, Hashable {
 
 /// One way to look at a stamp.
 public struct StampView: Sendable, Hashable {
-    public var quarterTurns = 0
-    public var mirrored = false
+    public var quarterTurns: Int
+    public var mirrored: Bool
     /// The part of the side that is seen.
-    public var scale: Float = 1
+    public var scale: Float
     /// Where the centre of the view lies, from the stamp's, as a part of the side.
-    public var offset: SIMD2<Float> = .zero
+    public var offset: SIMD2<Float>
+
+    /// The whole stamp as it is, unless said otherwise.
+    public init(quarterTurns: Int = 0, mirrored: Bool = false, scale: Float = 1, offset: SIMD2<Float> = .zero) {
+        self.quarterTurns = quarterTurns
+        self.mirrored = mirrored
+        self.scale = scale
+        self.offset = offset
+    }
 
     /// The view of a stamp, by bilinear sampling; so its size should not be much smaller than `scale · side`.
     ///

@@ -76,8 +76,8 @@ public struct EmbeddingProbe {
                 indices.flatMap { standardised[($0 * width)..<(($0 + 1) * width)] }, shape: [indices.count, width],
                 on: backend)
         }
-        let (x, y) = (matrix(train), Tensor(train.map { Int32(labels[$0]) }, shape: [train.count], on: backend))
-        var layer = Linear(width, classCount, from: .random(seed: seed, on: backend))
+        let (x, y) = (matrix(train), Tensor(indices: train.map { Int32(labels[$0]) }, shape: [train.count], on: backend))
+        let layer = Linear(width, classCount, from: .random(seed: seed, on: backend))
         layer.weight.fill(0)
         var optimizer = AdamW(layer, AdamW.Settings(weightDecay: 0.1))
         let parallel = DataParallel(workers: 1)
