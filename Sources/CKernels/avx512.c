@@ -16,14 +16,13 @@
 #include "loops.inc"
 #include "attention_rows.inc"
 #include "attention_f32.inc"
+#include "attention_gradient_f32.inc"
 
 #pragma clang attribute pop
 
 #define TABLE kernel_table_avx512
 #define TABLE_NAME "AVX-512"
 #define TABLE_ATTENTION(function) vector_##function
-#define vector_attention_gradient portable_attention_gradient
-#define vector_attention_gradient_scratch portable_attention_gradient_scratch
 #include "table.inc"
 
 #undef TABLE
