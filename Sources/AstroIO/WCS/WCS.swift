@@ -1,0 +1,274 @@
+internal import Foundation
+
+/// Celestial coordinates of an image.
+///
+/// Pixel positions count from 0, pixel centres are integers (FITS's CRPIX and SExtractor's X_IMAGE count from 1). Sky
+/// positions are degrees, right ascension in [0, 360), in the system of the header (``frame``); galactic coordinates
+/// are converted to ICRS. All projections and distortions that wcslib knows are applied: TAN, SIP, TPV, ZPN and the others.
+/// Distortions given as lookup tables are not.
+///
+/// A crop, a resize or a flip is kept as a linear map from its pixels to the original ones, so positions stay exact;
+/// ``headerCards()`` folds the map into CRPIX, CD and the SIP coefficients.
+public struct WCS: Sendable {
+    /// The reference system that right ascension and declination are in.
+    public enum Frame: String, Sendable {
+        case icrs = "ICRS"
+        case fk5 = "FK5"
+        /// B1950 and older: up to a degree from ICRS today.
+        case fk4 = "FK4"
+        /// Converted to ICRS here.
+        case galactic
+        /// Ecliptic, planetary and other longitudes: no right ascension.
+        case other
+    }
+
+    private let handle: WCSHandle
+    /// PV and SIP cards of the header, as they were.
+    private let distortionCards: [FITSHeader.Card]
+    /// Original pixel = scale · pixel + offset, both counted from 0.
+    private var scale: (x: Double, y: Double) = (1, 1)
+    private var offset: (x: Double, y: Double) = (0, 0)
+
+    public let frame: Frame
+
+    /// Reads the WCS of a header.
+    ///
+    /// - Parameter path: named in the error.
+    /// - Throws: `ImageError` (`content`) when the header has no valid celestial WCS.
+    public init(header: FITSHeader, path: String, hdu: Int? = nil) throws(ImageError) {
+        var cards: [UInt8] = []
+        for card in header.cards where Self.concerns(card.keyword) {
+            guard let value = card.value else { continue }
+            let text = card.isText ? "'" + value.replacing("'", with: "''") + "'" : value
+            let line = card.keyword.padding(toLength: 8, withPad: " ", startingAt: 0) + "= " + text
+            let bytes = Array(line.utf8)
+            guard card.keyword.utf8.count <= 8, bytes.count <= 80, bytes.allSatisfy({ (0x20...0x7e).contains($0) })
+            else { continue }
+            cards += bytes + [UInt8](repeating: 0x20, count: 80 - bytes.count)
+        }
+        guard !cards.isEmpty else { throw ImageError(.content, path: path, hdu: hdu, "has no WCS") }
+        cards += Array("END".utf8) + [UInt8](repeating: 0x20, count: 77)
+        do {
+            handle = try WCSHandle(cards: cards)
+        } catch {
+            throw ImageError(.content, path: path, hdu: hdu, error.reason)
+        }
+        distortionCards = header.cards.filter { Self.isDistortion($0.keyword) }
+        frame =
+            switch (handle.longitudeType.prefix(4), handle.radesys) {
+            case ("GLON", _): .galactic
+            case ("RA--", "FK5"): .fk5
+            case ("RA--", let system) where system.hasPrefix("FK4"): .fk4
+            case ("RA--", ""): handle.equinox.map { $0 < 1984 ? .fk4 : .fk5 } ?? .icrs
+            case ("RA--", _): .icrs
+            default: .other
+            }
+    }
+
+    // MARK: - Transformations
+
+    /// Right ascension and declination of a pixel position counted from 0; nil outside the projection, and for
+    /// longitudes that are no right ascension.
+    public func pixelToSky(x: Double, y: Double) -> (ra: Double, dec: Double)? {
+        guard let (longitude, latitude) = handle.world(x: scale.x * x + offset.x + 1, y: scale.y * y + offset.y + 1)
+        else { return nil }
+        switch frame {
+        case .other: return nil
+        case .galactic: return Galactic.toICRS(longitude: longitude, latitude: latitude)
+        case .icrs, .fk5, .fk4: return (Self.wrapped(longitude), latitude)
+        }
+    }
+
+    /// The pixel position, counted from 0, of a sky position; nil where the projection has none.
+    public func skyToPixel(ra: Double, dec: Double) -> (x: Double, y: Double)? {
+        let world: (longitude: Double, latitude: Double)
+        switch frame {
+        case .other: return nil
+        case .galactic: world = Galactic.fromICRS(ra: ra, dec: dec)
+        case .icrs, .fk5, .fk4: world = (ra, dec)
+        }
+        guard let (x, y) = handle.pixel(longitude: world.longitude, latitude: world.latitude) else { return nil }
+        return ((x - 1 - offset.x) / scale.x, (y - 1 - offset.y) / scale.y)
+    }
+
+    private static func wrapped(_ longitude: Double) -> Double {
+        let turned = longitude.truncatingRemainder(dividingBy: 360)
+        return turned < 0 ? turned + 360 : turned
+    }
+
+    // MARK: - Description
+
+    /// Such as `TAN`, `TAN-SIP`, `TPV`.
+    public var projection: String {
+        String(handle.longitudeType.dropFirst(5).drop { $0 == "-" })
+    }
+
+    /// Degrees a pixel at the reference pixel, without distortion: [[dξ/dx, dξ/dy], [dη/dx, dη/dy]].
+    private var matrix: (Double, Double, Double, Double) {
+        let n = handle.axes
+        let (i, j) = (handle.longitudeAxis, handle.latitudeAxis)
+        return (
+            handle.linear[i * n] * scale.x, handle.linear[i * n + 1] * scale.y, handle.linear[j * n] * scale.x,
+            handle.linear[j * n + 1] * scale.y
+        )
+    }
+
+    /// Arcseconds a pixel: the square root of a pixel's area at the reference pixel.
+    public var pixelScaleArcsec: Double {
+        let (a, b, c, d) = matrix
+        return abs(a * d - b * c).squareRoot() * 3600
+    }
+
+    /// Direction of north at the reference pixel, in degrees from +y towards −x (east of north where east is left),
+    /// in (−180, 180].
+    public var rotationDegrees: Double {
+        let (a, b, c, d) = matrix
+        let determinant = a * d - b * c
+        let (dx, dy) = (-b / determinant, a / determinant)
+        return atan2(-dx, dy) * 180 / .pi
+    }
+
+    /// Whether east is to the left when north is up, as on the sky.
+    public var isSkyParity: Bool {
+        let (a, b, c, d) = matrix
+        return a * d - b * c < 0
+    }
+
+    // MARK: - Crops, resizes, flips
+
+    /// The WCS of a cut-out whose pixel (0, 0) is pixel (x, y) here.
+    public func cropped(x: Double, y: Double) -> WCS {
+        var result = self
+        result.offset.x += scale.x * x
+        result.offset.y += scale.y * y
+        return result
+    }
+
+    /// The WCS after resizing by a factor about the outer edge of the first pixel: new width = width · factor.
+    public func resized(factorX: Double, factorY: Double) -> WCS {
+        // Old position = (new + ½) / factor − ½.
+        var result = cropped(x: 0.5 / factorX - 0.5, y: 0.5 / factorY - 0.5)
+        result.scale.x /= factorX
+        result.scale.y /= factorY
+        return result
+    }
+
+    /// The WCS after the order of the rows was turned round.
+    public func flippedVertically(height: Int) -> WCS {
+        var result = cropped(x: 0, y: Double(height - 1))
+        result.scale.y = -result.scale.y
+        return result
+    }
+
+    /// The WCS after the order of the columns was turned round.
+    public func flippedHorizontally(width: Int) -> WCS {
+        var result = cropped(x: Double(width - 1), y: 0)
+        result.scale.x = -result.scale.x
+        return result
+    }
+
+    // MARK: - Header
+
+    /// The cards that describe this WCS, with CRPIX counted from 1 as FITS asks.
+    public func headerCards() -> [FITSHeader.Card] {
+        func number(_ keyword: String, _ value: Double, _ comment: String? = nil) -> FITSHeader.Card {
+            .init(keyword, value: Self.spell(value), comment: comment)
+        }
+        func text(_ keyword: String, _ value: String) -> FITSHeader.Card {
+            .init(keyword, value: value, isText: true)
+        }
+        let n = handle.axes
+        let world = [handle.longitudeAxis, handle.latitudeAxis].sorted()
+        var cards: [FITSHeader.Card] = [.init("WCSAXES", value: "2")]
+        for (number, axis) in world.enumerated() {
+            let type = axis == handle.longitudeAxis ? handle.longitudeType : handle.latitudeType
+            cards.append(text("CTYPE\(number + 1)", type))
+            cards.append(text("CUNIT\(number + 1)", "deg"))
+        }
+        for (index, axis) in world.enumerated() {
+            cards.append(number("CRVAL\(index + 1)", handle.referenceValue[axis]))
+        }
+        cards.append(number("CRPIX1", (handle.referencePixel[0] - 1 - offset.x) / scale.x + 1, "counted from 1"))
+        cards.append(number("CRPIX2", (handle.referencePixel[1] - 1 - offset.y) / scale.y + 1))
+        for (index, axis) in world.enumerated() {
+            cards.append(number("CD\(index + 1)_1", handle.linear[axis * n] * scale.x))
+            cards.append(number("CD\(index + 1)_2", handle.linear[axis * n + 1] * scale.y))
+        }
+        cards.append(number("LONPOLE", handle.longitudeOfPole))
+        cards.append(number("LATPOLE", handle.latitudeOfPole))
+        if !handle.radesys.isEmpty { cards.append(text("RADESYS", handle.radesys)) }
+        if let equinox = handle.equinox { cards.append(number("EQUINOX", equinox)) }
+        cards += distortionCards.map(rescaled)
+        return cards
+    }
+
+    /// Shortest text that reads back to the same number, with a decimal point as FITS asks of real values.
+    private static func spell(_ value: Double) -> String {
+        let text = String(describing: value).uppercased()
+        return text.contains(".") ? text : text.replacing("E", with: ".0E")
+    }
+
+    /// A SIP coefficient for the present pixels: u' = u + Σ A_pq uᵖ v^q, u in original pixels = scale.x · new ones. PV
+    /// coefficients act on degrees and stay.
+    private func rescaled(_ card: FITSHeader.Card) -> FITSHeader.Card {
+        guard let (letter, p, q) = Self.sipPowers(card.keyword), let value = card.value.flatMap(Double.init) else {
+            return card
+        }
+        let own = letter == "A" ? scale.x : scale.y
+        let factor = pow(scale.x, Double(p)) * pow(scale.y, Double(q)) / own
+        var card = card
+        card.value = Self.spell(value * factor)
+        return card
+    }
+
+    private static func sipPowers(_ keyword: String) -> (letter: Character, p: Int, q: Int)? {
+        let parts = keyword.split(separator: "_")
+        guard parts.count == 3, ["A", "B", "AP", "BP"].contains(parts[0]), let p = Int(parts[1]), let q = Int(parts[2])
+        else { return nil }
+        return (parts[0].first!, p, q)
+    }
+
+    private static func isDistortion(_ keyword: String) -> Bool {
+        sipPowers(keyword) != nil || ["A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"].contains(keyword)
+            || keyword.wholeMatch(of: /PV[12]_\d{1,2}/) != nil
+    }
+
+    /// Keywords that describe coordinates; the rest of a header does not concern wcslib.
+    static func concerns(_ keyword: String) -> Bool {
+        let names = ["WCSAXES", "NAXIS", "LONPOLE", "LATPOLE", "RADESYS", "RADECSYS", "EQUINOX", "EPOCH", "MJD-OBS", "DATE-OBS"]
+        return names.contains(keyword) || isDistortion(keyword)
+            || keyword.wholeMatch(of: /(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|NAXIS)\d|(CD|PC)\d_\d|PC00\d00\d|CD00\d00\d|(PV|PS)\d_\d{1,2}|(DP|DQ|CPDIS|CQDIS)\d/)
+                != nil
+    }
+}
+
+/// Galactic coordinates and ICRS: the rotation of the Hipparcos catalogue (ESA SP-1200, vol. 1, eq. 1.5.11).
+private enum Galactic {
+    private static let rows: [[Double]] = [
+        [-0.0548755604162154, -0.8734370902348850, -0.4838350155487132],
+        [0.4941094278755837, -0.4448296299600112, 0.7469822444972189],
+        [-0.8676661490190047, -0.1980763734312015, 0.4559837761750669],
+    ]
+
+    static func toICRS(longitude: Double, latitude: Double) -> (ra: Double, dec: Double) {
+        let v = vector(longitude, latitude)
+        let (lon, lat) = angles((0..<3).map { column in (0..<3).reduce(0.0) { $0 + rows[$1][column] * v[$1] } })
+        return (lon, lat)
+    }
+
+    static func fromICRS(ra: Double, dec: Double) -> (longitude: Double, latitude: Double) {
+        let v = vector(ra, dec)
+        let (lon, lat) = angles(rows.map { row in zip(row, v).reduce(0.0) { $0 + $1.0 * $1.1 } })
+        return (lon, lat)
+    }
+
+    private static func vector(_ longitude: Double, _ latitude: Double) -> [Double] {
+        let (l, b) = (longitude * .pi / 180, latitude * .pi / 180)
+        return [cos(b) * cos(l), cos(b) * sin(l), sin(b)]
+    }
+
+    private static func angles(_ v: [Double]) -> (Double, Double) {
+        let longitude = atan2(v[1], v[0]) * 180 / .pi
+        return (longitude < 0 ? longitude + 360 : longitude, atan2(v[2], (v[0] * v[0] + v[1] * v[1]).squareRoot()) * 180 / .pi)
+    }
+}
