@@ -28,6 +28,8 @@ let package = Package(
         .systemLibrary(name: "CWCSLIB", pkgConfig: "wcslib", providers: [.apt(["wcslib-dev"])]),
         .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+        .systemLibrary(name: "CZLIB", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CBZip2", providers: [.apt(["libbz2-dev"])]),
         .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
@@ -38,7 +40,7 @@ let package = Package(
         // MARK: - Images and tables
         .target(
             name: "AstroIO",
-            dependencies: ["CFITSIO", "CWCSLIB", "CImageCodecs", "CExpat", .product(name: "Yams", package: "Yams")],
+            dependencies: ["CFITSIO", "CWCSLIB", "CImageCodecs", "CZLIB", "CBZip2", "CExpat", .product(name: "Yams", package: "Yams")],
             swiftSettings: swift),
         .target(name: "ImageProcessing", dependencies: ["AstroIO"], swiftSettings: swift),
         .target(name: "Figures", dependencies: ["ImageProcessing", "CCairo"], swiftSettings: swift),

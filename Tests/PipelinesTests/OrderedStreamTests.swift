@@ -1,5 +1,5 @@
 import Foundation
-import Inference
+import Datasets
 import Synchronization
 import Testing
 
