@@ -104,13 +104,18 @@ private enum RawPixels {
             if status == 0, isExtension { ffmahd(file, 2, nil, &status) }
             // Scaling is done here, in the arithmetic that astropy uses.
             if status == 0 { ffpscl(file, 1, 0, &status) }
-            func read<Value>(_ type: Int32, _ zero: Value, null: Value? = nil) -> [Value] {
+            func read<Value: BitwiseCopyable>(_ type: Int32, _ zero: Value, null: Value? = nil) -> [Value] {
                 var values = [Value](repeating: zero, count: count)
                 var anyNull: Int32 = 0
-                if var null {
-                    ffgpv(file, type, 1, LONGLONG(count), &null, &values, &anyNull, &status)
-                } else {
-                    ffgpv(file, type, 1, LONGLONG(count), nil, &values, &anyNull, &status)
+                values.withUnsafeMutableBytes { target in
+                    if let null {
+                        withUnsafeBytes(of: null) {
+                            let null = UnsafeMutableRawPointer(mutating: $0.baseAddress)
+                            ffgpv(file, type, 1, LONGLONG(count), null, target.baseAddress, &anyNull, &status)
+                        }
+                    } else {
+                        ffgpv(file, type, 1, LONGLONG(count), nil, target.baseAddress, &anyNull, &status)
+                    }
                 }
                 return values
             }

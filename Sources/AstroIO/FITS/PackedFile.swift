@@ -136,7 +136,7 @@ enum PackedFile {
         }
         let size = Int(file.pointee.Fptr.pointee.filesize)
         var bytes = [UInt8](repeating: 0, count: size)
-        ffmbyt(file, 0, REPORT_EOF, &status)
+        ffmbyt(file, 0, 0, &status)
         ffgbyt(file, LONGLONG(size), &bytes, &status)
         guard status == 0 else { throw ImageError(.damaged, path: path, "the compressed (.Z) data is truncated") }
         return bytes
