@@ -140,14 +140,14 @@ extension CPUBackend {
         let storage = host(tensor.storage)
         let plain = OneDNN.Layout(tensor.shape, tensor.dtype)
         if plain == layout { return storage }
-        if reading, caching, let known = storage.packed(as: layout) {
+        if reading, caching, let known = storage.packed(as: .layout(layout)) {
             return known
         }
         let copy = CPUStorage(byteCount: layout.byteCount, allocator: allocator, backend: self)
         guard reading else { return copy }
         profiler.measure(.copy) { dnnl.reorder(storage.pointer, plain, into: copy.pointer, layout) }
         if caching {
-            storage.keep(copy, as: layout)
+            storage.keep(copy, as: .layout(layout))
         }
         return copy
     }

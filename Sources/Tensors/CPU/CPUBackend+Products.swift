@@ -9,29 +9,34 @@ extension CPUBackend {
         let (n, k) = (weight.shape[0], weight.shape[1])
         guard out.count > 0, k > 0 else { return }
         let rows = x.count / k
-        let products = products(x.dtype, rows: rows, inner: k, columns: n)
-        let split = products != .native
-        // What oneDNN sees: the factors as they are, or several times as long in bfloat16.
-        let (type, inner) = (split ? .bfloat16 : x.dtype, products.slotCount * k)
-        let source = OneDNN.Layout([rows, inner], type)
+        if out.dtype == .float32, [bias, residual].allSatisfy({ $0 == nil || $0!.dtype == .float32 }) {
+            let products = products(x.dtype, rows: rows, inner: k, columns: n)
+            if products != .native {
+                let left = StridedMatrix(floats(x), rows: rows, columns: k, transposed: false)
+                tileProduct(
+                    left, packed(weight, for: products), columns: n, products, bias: bias.map(floats),
+                    activation: activation, residual: residual.map(floats), into: floats(out))
+                return
+            }
+        }
+        let source = OneDNN.Layout([rows, k], x.dtype)
         let result = OneDNN.Layout([rows, n], out.dtype)
         let biasLayout = bias.map { OneDNN.Layout([1, n], $0.dtype) }
-        let residualLayout = residual.map { OneDNN.Layout([rows, n], $0.dtype) }
+        // The activation runs after the product: oneDNN's fused GELU takes twice as long as a pass of our own (measured for
+        // 1576 × 1536 elements: 1.6 against 0.8 ms in float32, 1.9 against 1.2 ms in bfloat16).
+        let fusedResidual = activation == .none ? residual.map { OneDNN.Layout([rows, n], $0.dtype) } : nil
         let product = dnnl.primitive(
             .matmul,
             [
-                1, rows, inner, n, type.code, out.dtype.code, bias?.dtype.code ?? -1, residual?.dtype.code ?? -1,
-                activation.rawValue,
+                1, rows, k, n, x.dtype.code, out.dtype.code, bias?.dtype.code ?? -1,
+                fusedResidual == nil ? -1 : residual!.dtype.code,
             ]
         ) { engine in
             var operation = dnnl_matmul_desc_t()
-            var (a, w, c) = (source.descriptor, OneDNN.Layout(any: [inner, n], type).descriptor, result.descriptor)
+            var (a, w, c) = (source.descriptor, OneDNN.Layout(any: [k, n], x.dtype).descriptor, result.descriptor)
             var b = biasLayout?.descriptor ?? dnnl_memory_desc_t()
             guard dnnl_matmul_desc_init(&operation, &a, &w, &b, &c) == dnnl_success else { return nil }
-            var steps: [OneDNN.PostOperation] = []
-            if activation == .gelu { steps.append(.gelu) }
-            if activation == .relu { steps.append(.relu) }
-            if let residualLayout { steps.append(.add(residualLayout)) }
+            let steps = fusedResidual.map { [OneDNN.PostOperation.add($0)] } ?? []
             return OneDNN.descriptor(&operation, OneDNN.attributes(steps), engine)
         }
         guard let product else {
@@ -42,43 +47,52 @@ extension CPUBackend {
             }
             return
         }
-        let left =
-            split
-            ? self.split(host(x.storage), rows: rows, columns: k, for: products, .left, .columns) : host(x.storage)
-        let right = packed(weight, as: product.layout(dnnl_query_weights_md), products)
+        let right = packed(weight, as: product.layout(dnnl_query_weights_md))
         var arguments = [
-            OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: source, pointer: left.pointer),
+            OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: source, pointer: raw(x)),
             OneDNN.Argument(role: DNNL_ARG_WEIGHTS_0, layout: right.layout, pointer: right.storage.pointer),
             OneDNN.Argument(role: DNNL_ARG_DST_0, layout: result, pointer: raw(out)),
         ]
         if let bias, let biasLayout {
             arguments.append(OneDNN.Argument(role: DNNL_ARG_BIAS, layout: biasLayout, pointer: raw(bias)))
         }
-        if let residual, let residualLayout {
-            let index: Int32 = activation == .none ? 0 : 1
+        if let residual, let fusedResidual {
             arguments.append(
                 OneDNN.Argument(
-                    role: DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE * (index + 1) | DNNL_ARG_SRC_1, layout: residualLayout,
+                    role: DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE | DNNL_ARG_SRC_1, layout: fusedResidual,
                     pointer: raw(residual)))
         }
         profiler.measure(.product) { dnnl.execute(product, arguments) }
-        withExtendedLifetime((left, right)) {}
+        if activation != .none {
+            unary(activation == .gelu ? .gelu : .relu, out, into: out)
+            if let residual { binary(.add, out, residual, into: out) }
+        }
+    }
+
+    /// The weight (N, K) in parts, kept with the weight.
+    private func packed(_ weight: Tensor, for products: Float32Products) -> CPUStorage {
+        let storage = host(weight.storage)
+        let key = CPUStorage.PackedForm.parts(Int(products.partCount), shape: weight.shape)
+        if let known = storage.packed(as: key) { return known }
+        let (n, k) = (weight.shape[0], weight.shape[1])
+        let copy = packed(StridedMatrix(floats(weight), rows: k, columns: n, transposed: true), for: products)
+        storage.keep(copy, as: key)
+        return copy
     }
 
     /// The weight (N, K) as the (K, N) layout a product asked for; reordered copies are kept with the weight.
-    private func packed(_ weight: Tensor, as layout: OneDNN.Layout, _ products: Float32Products) -> CPUStorage.PackedLayout {
+    private func packed(
+        _ weight: Tensor, as layout: OneDNN.Layout
+    ) -> (layout: OneDNN.Layout, storage: CPUStorage) {
         let (n, k) = (weight.shape[0], weight.shape[1])
         let storage = host(weight.storage)
-        let split = products != .native
-        let inner = products.slotCount * k
-        let plain = OneDNN.Layout([inner, n], split ? .bfloat16 : weight.dtype, strides: [1, inner])
-        if plain == layout, !split { return CPUStorage.PackedLayout(layout: plain, storage: storage) }
-        if let known = storage.packed(as: layout) { return CPUStorage.PackedLayout(layout: layout, storage: known) }
-        let source = split ? self.split(storage, rows: n, columns: k, for: products, .right, .columns) : storage
+        let plain = OneDNN.Layout([k, n], weight.dtype, strides: [1, k])
+        if plain == layout { return (plain, storage) }
+        if let known = storage.packed(as: .layout(layout)) { return (layout, known) }
         let copy = CPUStorage(byteCount: layout.byteCount, allocator: allocator, backend: self)
-        profiler.measure(.copy) { dnnl.reorder(source.pointer, plain, into: copy.pointer, layout) }
-        storage.keep(copy, as: layout)
-        return withExtendedLifetime(source) { CPUStorage.PackedLayout(layout: layout, storage: copy) }
+        profiler.measure(.copy) { dnnl.reorder(storage.pointer, plain, into: copy.pointer, layout) }
+        storage.keep(copy, as: .layout(layout))
+        return (layout, copy)
     }
 
     public func linearWeightGradient(_ x: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor?) {
@@ -90,18 +104,22 @@ extension CPUBackend {
         }
         let rows = x.count / k
         let products = products(x.dtype, rows: n, inner: rows, columns: k)
-        let split = products != .native
-        let (type, inner) = (split ? .bfloat16 : x.dtype, products.slotCount * rows)
-        let source = OneDNN.Layout([inner, k], type)
-        let result = OneDNN.Layout([inner, n], type)
+        if products != .native, gradient.dtype == .float32 {
+            let right = packed(StridedMatrix(floats(x), rows: rows, columns: k, transposed: false), for: products)
+            tileProduct(
+                StridedMatrix(floats(gradient), rows: n, columns: rows, transposed: true), right, columns: k, products,
+                into: floats(weight))
+            if let bias { sumRows(gradient, rows: rows, columns: n, into: bias) }
+            return
+        }
+        let source = OneDNN.Layout([rows, k], x.dtype)
+        let result = OneDNN.Layout([rows, n], gradient.dtype)
         let weightLayout = OneDNN.Layout([n, k], .float32)
         let biasLayout = OneDNN.Layout([n], .float32)
-        // A split factor contains its upper parts several times, so its column sums are not the gradient of the bias.
-        let withBias = bias != nil && !split
-        let product = dnnl.primitive(.innerProductWeights, [inner, k, n, type.code, withBias ? 1 : 0]) { engine in
+        let product = dnnl.primitive(.innerProductWeights, [rows, k, n, x.dtype.code, bias == nil ? 0 : 1]) { engine in
             var operation = dnnl_inner_product_desc_t()
             var (a, w, c) = (source.descriptor, weightLayout.descriptor, result.descriptor)
-            var b = withBias ? biasLayout.descriptor : dnnl_memory_desc_t()
+            var b = bias == nil ? dnnl_memory_desc_t() : biasLayout.descriptor
             guard dnnl_inner_product_backward_weights_desc_init(&operation, &a, &w, &b, &c) == dnnl_success else {
                 return nil
             }
@@ -112,25 +130,22 @@ extension CPUBackend {
                 x.cast(to: .float32), gradient: gradient.cast(to: .float32), weight: weight, bias: bias)
             return
         }
-        var (left, right) = (host(gradient.storage), host(x.storage))
-        if split {
-            left = self.split(left, rows: rows, columns: n, for: products, .left, .rows)
-            right = self.split(right, rows: rows, columns: k, for: products, .right, .rows)
-        }
         var arguments = [
-            OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: source, pointer: right.pointer),
-            OneDNN.Argument(role: DNNL_ARG_DIFF_DST_0, layout: result, pointer: left.pointer),
+            OneDNN.Argument(role: DNNL_ARG_SRC_0, layout: source, pointer: raw(x)),
+            OneDNN.Argument(role: DNNL_ARG_DIFF_DST_0, layout: result, pointer: raw(gradient)),
             OneDNN.Argument(role: DNNL_ARG_DIFF_WEIGHTS_0, layout: weightLayout, pointer: raw(weight)),
         ]
-        if let bias, withBias {
+        if let bias {
             arguments.append(OneDNN.Argument(role: DNNL_ARG_DIFF_BIAS, layout: biasLayout, pointer: raw(bias)))
         }
         profiler.measure(.product) { dnnl.execute(product, arguments) }
-        withExtendedLifetime((left, right)) {}
-        if let bias, split {
-            let sum = Tensor(shape: [1, n], dtype: .float32, storage: bias.storage)
-            reduce(.sum, Tensor(shape: [rows, n], dtype: .float32, storage: gradient.storage), into: sum)
-        }
+    }
+
+    /// The gradient of a bias.
+    private func sumRows(_ x: Tensor, rows: Int, columns: Int, into sum: Tensor) {
+        reduce(
+            .sum, Tensor(shape: [rows, columns], dtype: x.dtype, storage: x.storage),
+            into: Tensor(shape: [1, columns], dtype: .float32, storage: sum.storage))
     }
 
     // MARK: - Matrix products
@@ -145,14 +160,11 @@ extension CPUBackend {
         }
         let batch = out.count / (m * n)
         let products = products(a.dtype, rows: m, inner: k, columns: n)
-        if batch == 1, !transposingA, !transposingB, products != .native {
-            let left = split(host(a.storage), rows: m, columns: k, for: products, .left, .columns)
-            let right = split(host(b.storage), rows: k, columns: n, for: products, .right, .rows)
-            let inner = products.slotCount * k
-            multiply(
-                left.pointer, OneDNN.Layout([m, inner], .bfloat16), right.pointer, OneDNN.Layout([inner, n], .bfloat16),
-                into: raw(out), OneDNN.Layout([m, n], .float32), key: [2, m, inner, n])
-            withExtendedLifetime((left, right)) {}
+        if batch == 1, products != .native, out.dtype == .float32 {
+            let right = packed(StridedMatrix(floats(b), rows: k, columns: n, transposed: transposingB), for: products)
+            tileProduct(
+                StridedMatrix(floats(a), rows: m, columns: k, transposed: transposingA), right, columns: n, products,
+                into: floats(out))
             return
         }
         // One matrix goes as a plain product: oneDNN's fastest code wants two axes.

@@ -10,13 +10,15 @@ final class CPUStorage: Storage, @unchecked Sendable {
     let pointer: UnsafeMutableRawPointer
     private let capacity: Int
     private let allocator: CPUAllocator
-    /// Copies of this storage's values in the layouts that products prefer; emptied when the values change.
-    private let packed = Mutex<[PackedLayout]>([])
+    /// Copies of this storage's values in the forms that products prefer; emptied when the values change.
+    private let copies = Mutex<[(form: PackedForm, storage: CPUStorage)]>([])
 
-    /// A reordered copy and the layout it is in.
-    struct PackedLayout {
-        var layout: OneDNN.Layout
-        var storage: CPUStorage
+    /// The form of a packed copy.
+    enum PackedForm: Equatable {
+        /// A layout of oneDNN.
+        case layout(OneDNN.Layout)
+        /// Bfloat16 parts of a weight of this shape.
+        case parts(Int, shape: [Int])
     }
 
     init(byteCount: Int, allocator: CPUAllocator, backend: any Backend) {
@@ -29,19 +31,19 @@ final class CPUStorage: Storage, @unchecked Sendable {
 
     deinit { allocator.giveBack(pointer, capacity: capacity) }
 
-    /// The copy in a layout, if there is one.
-    func packed(as layout: OneDNN.Layout) -> CPUStorage? {
-        packed.withLock { copies in copies.first { $0.layout == layout }?.storage }
+    /// The copy in a form, if there is one.
+    func packed(as form: PackedForm) -> CPUStorage? {
+        copies.withLock { copies in copies.first { $0.form == form }?.storage }
     }
 
-    /// Keeps a copy in a layout until the values change.
-    func keep(_ storage: CPUStorage, as layout: OneDNN.Layout) {
-        packed.withLock { $0.append(PackedLayout(layout: layout, storage: storage)) }
+    /// Keeps a copy in a form until the values change.
+    func keep(_ storage: CPUStorage, as form: PackedForm) {
+        copies.withLock { $0.append((form, storage)) }
     }
 
     /// Forgets packed copies; called by everything that writes in place.
     func valuesChanged() {
-        packed.withLock { if !$0.isEmpty { $0.removeAll() } }
+        copies.withLock { if !$0.isEmpty { $0.removeAll() } }
     }
 }
 

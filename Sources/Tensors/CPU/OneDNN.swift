@@ -104,9 +104,7 @@ final class OneDNN: @unchecked Sendable {
 
     /// Kinds of primitives.
     enum Kind: Int {
-        case matmul, innerProduct, innerProductWeights, convolution, convolutionData, convolutionWeights
-        case eltwise, eltwiseBackward, binary, reduction, softmax, softmaxBackward, reorder
-        case poolingForward, poolingBackward, layerNorm
+        case matmul, innerProductWeights, convolution, convolutionData, convolutionWeights, reorder
     }
 
     /// A compiled primitive.
@@ -171,8 +169,6 @@ final class OneDNN: @unchecked Sendable {
 
     /// A step fused after a product.
     enum PostOperation {
-        case gelu
-        case relu
         case add(Layout)
     }
 
@@ -186,8 +182,6 @@ final class OneDNN: @unchecked Sendable {
         check(dnnl_post_ops_create(&operations), "post-operations")
         for step in steps {
             switch step {
-            case .gelu: check(dnnl_post_ops_append_eltwise(operations, 1, dnnl_eltwise_gelu_erf, 0, 0), "gelu")
-            case .relu: check(dnnl_post_ops_append_eltwise(operations, 1, dnnl_eltwise_relu, 0, 0), "relu")
             case .add(var layout):
                 check(dnnl_post_ops_append_binary(operations, dnnl_binary_add, &layout.descriptor), "add")
             }
