@@ -74,35 +74,60 @@ public struct QualityFlags: OptionSet, Sendable, Hashable {
 
     /// Every flag, in the order of its value.
     public static let registry: [QualityFlag] = [
-        define(maskedPixels, "masked_pixels", .load, "Some pixels are masked: no data, bad, saturated or a cosmic ray."),
+        define(
+            maskedPixels, "masked_pixels", .load, "Some pixels are masked: no data, bad, saturated or a cosmic ray."),
         define(nonFiniteData, "non_finite_data", .load, "Some pixels are NaN or infinite."),
-        define(nonFiniteError, "non_finite_error", .load, "Some pixels have no usable variance: NaN, infinite or zero weight."),
+        define(
+            nonFiniteError, "non_finite_error", .load,
+            "Some pixels have no usable variance: NaN, infinite or zero weight."),
         define(allMasked, "all_masked", .load, "Every pixel is masked, so nothing was measured."),
         define(edgeTouch, "edge_touch", .load, "The object reaches the edge of its image."),
         define(blankImage, "blank_image", .load, "All valid pixels have one value."),
         define(saturated, "saturated", .load, "Some pixels are at or above the saturation level."),
-        define(noWCS, "no_wcs", .load, "The file has no usable sky coordinates; positions and pixel scale are unknown."),
-        define(lossyFormat, "lossy_format", .load, "The pixels come from a display format (JPEG, PNG), not from calibrated fluxes."),
+        define(
+            noWCS, "no_wcs", .load, "The file has no usable sky coordinates; positions and pixel scale are unknown."),
+        define(
+            lossyFormat, "lossy_format", .load,
+            "The pixels come from a display format (JPEG, PNG), not from calibrated fluxes."),
         define(duplicateID, "duplicate_id", .load, "Another object of the catalog has the same identifier."),
-        define(paddedStamp, "padded_stamp", .stamp, "The image was smaller than the stamp, which was filled at its border."),
-        define(resampledUp, "resampled_up", .stamp, "The image was enlarged to the stamp size, so neighbouring pixels are not independent."),
-        define(resampledDown, "resampled_down", .stamp, "The image was reduced to the stamp size, so its finest detail is lost."),
+        define(
+            paddedStamp, "padded_stamp", .stamp, "The image was smaller than the stamp, which was filled at its border."
+        ),
+        define(
+            resampledUp, "resampled_up", .stamp,
+            "The image was enlarged to the stamp size, so neighbouring pixels are not independent."),
+        define(
+            resampledDown, "resampled_down", .stamp,
+            "The image was reduced to the stamp size, so its finest detail is lost."),
         define(lowCoverage, "low_coverage", .stamp, "Less than half of the stamp's pixels hold valid data."),
-        define(mismatchedScale, "mismatched_scale", .stamp, "Bands differ in size or pixel scale and were brought to one grid."),
+        define(
+            mismatchedScale, "mismatched_scale", .stamp,
+            "Bands differ in size or pixel scale and were brought to one grid."),
         define(notSquare, "not_square", .stamp, "The image is not square; the stamp is its central square."),
         define(missingBand, "missing_band", .normalise, "A band that the model expects is absent."),
         define(replicatedBand, "replicated_band", .normalise, "One band was used in the place of several."),
-        define(filledPixels, "filled_pixels", .normalise, "Masked or non-finite pixels were replaced before the network saw them."),
+        define(
+            filledPixels, "filled_pixels", .normalise,
+            "Masked or non-finite pixels were replaced before the network saw them."),
         define(zeroRange, "zero_range", .normalise, "The stamp has no contrast, so its normalisation is arbitrary."),
-        define(clippedRange, "clipped_range", .normalise, "More than one pixel in a hundred was clipped by the stretch."),
-        define(nonFiniteEmbedding, "non_finite_embedding", .embed, "The network gave NaN or infinity; the embedding is not usable."),
+        define(
+            clippedRange, "clipped_range", .normalise, "More than one pixel in a hundred was clipped by the stretch."),
+        define(
+            nonFiniteEmbedding, "non_finite_embedding", .embed,
+            "The network gave NaN or infinity; the embedding is not usable."),
         define(notEmbedded, "not_embedded", .embed, "The object was not given to the network."),
         define(notScored, "not_scored", .score, "The object has no outlier score."),
-        define(duplicateImage, "duplicate_image", .score, "Another object has the same embedding, so the nearest distance is zero."),
-        define(fewNeighbours, "few_neighbours", .score, "There are fewer other objects than neighbours asked for; the score uses those there are."),
+        define(
+            duplicateImage, "duplicate_image", .score,
+            "Another object has the same embedding, so the nearest distance is zero."),
+        define(
+            fewNeighbours, "few_neighbours", .score,
+            "There are fewer other objects than neighbours asked for; the score uses those there are."),
     ]
 
-    private static func define(_ flag: QualityFlags, _ name: String, _ stage: QualityFlag.Stage, _ text: String) -> QualityFlag {
+    private static func define(_ flag: QualityFlags, _ name: String, _ stage: QualityFlag.Stage, _ text: String)
+        -> QualityFlag
+    {
         QualityFlag(flag: flag, name: name, stage: stage, description: text)
     }
 

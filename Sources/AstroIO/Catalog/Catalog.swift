@@ -4,11 +4,39 @@ public struct CatalogMetadata: Sendable, Equatable {
     public var value: String
     /// Kept by FITS and VOTable; ECSV and CSV have no place for it.
     public var comment: String?
+    /// Whether `value` is a number, which FITS and ECSV write without quotes. CSV and VOTable do not tell.
+    public var isNumber: Bool
 
     public init(_ key: String, _ value: String, comment: String? = nil) {
         self.key = key
         self.value = value
         self.comment = comment
+        self.isNumber = false
+    }
+
+    public init(_ key: String, _ value: Int, comment: String? = nil) {
+        self.init(key, "\(value)", comment: comment)
+        isNumber = true
+    }
+
+    /// - Parameter value: not finite becomes text, since neither FITS nor YAML headers have a number for it.
+    public init(_ key: String, _ value: Double, comment: String? = nil) {
+        self.init(key, "\(value)", comment: comment)
+        isNumber = value.isFinite
+    }
+
+    /// A value as a file spells it without quotes: a number, or else text.
+    init(_ key: String, unquoted value: String, comment: String? = nil) {
+        self.init(key, value, comment: comment)
+        isNumber = CatalogMetadata.isNumeral(value)
+    }
+
+    /// Whether a value may stand without quotes: users can set `isNumber` on any text.
+    var isNumeral: Bool { isNumber && CatalogMetadata.isNumeral(value) }
+
+    private static func isNumeral(_ text: String) -> Bool {
+        let digits = text.utf8.allSatisfy { (0x30...0x39).contains($0) || "+-.eE".utf8.contains($0) }
+        return digits && text.utf8.count <= 40 && Double(text) != nil
     }
 }
 
@@ -122,7 +150,8 @@ public struct Catalog: Sendable, Equatable {
         default: break
         }
         guard column.count == rows else {
-            throw CatalogError(.table, column: column.name, "the column has \(column.count) rows, the first has \(rows)")
+            throw CatalogError(
+                .table, column: column.name, "the column has \(column.count) rows, the first has \(rows)")
         }
     }
 

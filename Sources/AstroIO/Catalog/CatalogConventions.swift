@@ -126,9 +126,12 @@ extension Catalog {
             let cells: [Int64?]
             let candidates: [Int64]
             switch column.values {
-            case .uint8(let values): (cells, candidates) = (values.map { $0.map(Int64.init) }, Array((0...255).reversed()))
-            case .int16(let values): (cells, candidates) = (values.map { $0.map(Int64.init) }, Catalog.extremes(Int16.self))
-            case .int32(let values): (cells, candidates) = (values.map { $0.map(Int64.init) }, Catalog.extremes(Int32.self))
+            case .uint8(let values):
+                (cells, candidates) = (values.map { $0.map(Int64.init) }, Array((0...255).reversed()))
+            case .int16(let values):
+                (cells, candidates) = (values.map { $0.map(Int64.init) }, Catalog.extremes(Int16.self))
+            case .int32(let values):
+                (cells, candidates) = (values.map { $0.map(Int64.init) }, Catalog.extremes(Int32.self))
             case .int64(let values): (cells, candidates) = (values, Catalog.extremes(Int64.self))
             default: continue
             }

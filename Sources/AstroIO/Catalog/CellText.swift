@@ -182,7 +182,9 @@ struct ColumnBuilder {
         while let first = bytes.first, isSpace(first) { bytes = bytes.dropFirst() }
         while let last = bytes.last, isSpace(last) { bytes = bytes.dropLast() }
         if bracketed {
-            guard bytes.first == UInt8(ascii: "["), bytes.last == UInt8(ascii: "]"), bytes.count >= 2 else { return nil }
+            guard bytes.first == UInt8(ascii: "["), bytes.last == UInt8(ascii: "]"), bytes.count >= 2 else {
+                return nil
+            }
             bytes = bytes.dropFirst().dropLast()
         }
         let parse = float(Value.self)

@@ -37,11 +37,14 @@ struct ECSVHeader {
             if let ucd = column.ucd { items.append("meta: {ucd: \(ECSVHeader.json(ucd))}") }
             lines.append("- {\(items.joined(separator: ", "))}")
         }
-        var entries = metadata.map { ($0.key, $0.value) }
-        if !name.isEmpty { entries.insert(("name", name), at: 0) }
+        var entries = metadata
+        if !name.isEmpty { entries.insert(CatalogMetadata("name", name), at: 0) }
         if !entries.isEmpty {
             lines.append("meta: !!omap")
-            for (key, value) in entries { lines.append("- {\(ECSVHeader.json(key)): \(ECSVHeader.json(value))}") }
+            for entry in entries {
+                let value = entry.isNumeral ? entry.value : ECSVHeader.json(entry.value)
+                lines.append("- {\(ECSVHeader.json(entry.key)): \(value)}")
+            }
         }
         lines.append("schema: astropy-2.0")
         return lines.map { "# \($0)\n" }.joined()
@@ -180,6 +183,8 @@ struct ECSVHeader {
             }
             if key == "name" || (key == "EXTNAME" && name.isEmpty) {
                 name = text
+            } else if value.scalar?.style == .plain {
+                metadata.append(CatalogMetadata(key, unquoted: text))
             } else {
                 metadata.append(CatalogMetadata(key, text))
             }

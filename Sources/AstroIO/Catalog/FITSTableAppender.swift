@@ -102,14 +102,20 @@ public struct FITSTableAppender: ~Copyable, Sendable {
     private static func write(_ entry: CatalogMetadata, in handle: inout FITSTableHandle) throws(CatalogError) {
         let upper = entry.key.uppercased()
         guard !entry.key.isEmpty, entry.key.utf8.count <= 48,
-            entry.key.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: "'") })
+            entry.key.utf8.allSatisfy({
+                (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: "'")
+            })
         else {
             throw CatalogError(.table, path: handle.path, "'\(entry.key)' cannot be a FITS keyword")
         }
         guard !FITSTableHeader.isStructural(upper) else {
             throw CatalogError(.table, path: handle.path, "the keyword \(upper) belongs to the structure of the table")
         }
-        try handle.write(upper, entry.value, comment: entry.comment)
+        if entry.isNumeral {
+            try handle.write(upper, number: entry.value.uppercased(), comment: entry.comment)
+        } else {
+            try handle.write(upper, entry.value, comment: entry.comment)
+        }
     }
 
     /// Adds the rows of a table with the same columns in the same order.

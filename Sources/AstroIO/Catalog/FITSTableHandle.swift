@@ -185,6 +185,13 @@ struct FITSTableHandle: ~Copyable, @unchecked Sendable {
         if status != 0 { throw error(status, "the keyword \(name) cannot be written") }
     }
 
+    /// Writes a number as it is spelt.
+    mutating func write(_ name: String, number: String, comment: String?) throws(CatalogError) {
+        var status: Int32 = 0
+        ffprec(pointer, FITSTableHeader.numberCard(name, number, comment.map(FITSText.encoded)), &status)
+        if status != 0 { throw error(status, "the keyword \(name) cannot be written") }
+    }
+
     mutating func write(_ name: String, _ value: Int64) throws(CatalogError) {
         var status: Int32 = 0
         ffpkyj(pointer, name, value, nil, &status)

@@ -33,8 +33,10 @@ struct FITSTableHeader {
         cards.compactMap { card in
             guard !FITSTableHeader.isStructural(card.name), !card.name.isEmpty, !card.value.isEmpty else { return nil }
             let comment = FITSText.decoded(card.comment)
-            return CatalogMetadata(
-                card.name, FITSText.decoded(card.value), comment: comment.isEmpty ? nil : comment)
+            let note = comment.isEmpty ? nil : comment
+            return card.isText
+                ? CatalogMetadata(card.name, FITSText.decoded(card.value), comment: note)
+                : CatalogMetadata(card.name, unquoted: card.value, comment: note)
         }
     }
 
@@ -43,7 +45,8 @@ struct FITSTableHeader {
         "CHECKSUM", "DATASUM", "END", "CONTINUE", "COMMENT", "HISTORY", "LONGSTRN", "BLANK", "BSCALE", "BZERO",
     ]
     private static let structuralRoots = [
-        "NAXIS", "TTYPE", "TFORM", "TUNIT", "TDISP", "TNULL", "TCOMM", "TDESC", "TUCD", "TSCAL", "TZERO", "TDIM", "TBCOL",
+        "NAXIS", "TTYPE", "TFORM", "TUNIT", "TDISP", "TNULL", "TCOMM", "TDESC", "TUCD", "TSCAL", "TZERO", "TDIM",
+        "TBCOL",
     ]
 
     /// Whether a keyword belongs to the structure of the table, so that users may not set it.
@@ -52,6 +55,18 @@ struct FITSTableHeader {
         let root = name.prefix { !$0.isNumber }
         return root.count < name.count && structuralRoots.contains(String(root))
             && name.dropFirst(root.count).allSatisfy(\.isNumber)
+    }
+
+    /// The card of a number, in the columns that FITS fixes for it (section 4.2.3).
+    static func numberCard(_ name: String, _ value: String, _ comment: String?) -> String {
+        let room = max(0, 20 - value.utf8.count)
+        var card =
+            name.utf8.count <= 8
+            ? name + String(repeating: " ", count: 8 - name.utf8.count) + "= " + String(repeating: " ", count: room)
+                + value
+            : "HIERARCH \(name) = \(value)"
+        if let comment, !comment.isEmpty, card.utf8.count < 77 { card += " / \(comment)" }
+        return String(card.prefix(80))
     }
 
     /// The cards of a text under a long name: `HIERARCH name = 'text'`, and as many CONTINUE cards as it needs

@@ -31,7 +31,8 @@ struct FITSTableLayout {
     /// (255 for uint8).
     init(columns: [ColumnDescription], missing: [String: Int64]?, path: String) throws(CatalogError) {
         guard columns.count <= 999 else {
-            throw CatalogError(.unsupported, path: path, "a FITS table has at most 999 columns, this one \(columns.count)")
+            throw CatalogError(
+                .unsupported, path: path, "a FITS table has at most 999 columns, this one \(columns.count)")
         }
         for column in columns {
             var field = Field(schema: column, offset: rowWidth, count: 1, storage: .text)
@@ -100,12 +101,14 @@ struct FITSTableLayout {
         case "J", "E": elementBits = 32
         case "K", "D", "C", "P": elementBits = 64
         case "M", "Q": elementBits = 128
-        default: throw CatalogError(.format, path: path, column: name, "TFORM\(number) has the unknown code '\(letter)'")
+        default:
+            throw CatalogError(.format, path: path, column: name, "TFORM\(number) has the unknown code '\(letter)'")
         }
         let start = offset
         let (bits, overflow) = count.multipliedReportingOverflow(by: elementBits)
         guard !overflow, bits <= Int.max / 2 - offset * 8, offset + (bits + 7) / 8 <= rowWidth else {
-            throw CatalogError(.format, path: path, column: name, "the column reaches beyond the row's \(rowWidth) bytes")
+            throw CatalogError(
+                .format, path: path, column: name, "the column reaches beyond the row's \(rowWidth) bytes")
         }
         offset += (bits + 7) / 8
 
@@ -129,7 +132,9 @@ struct FITSTableLayout {
             (field.storage, field.schema.type) = (.logical, .bool)
         case "B", "I", "J", "K":
             field.null = header.integer("TNULL\(number)").map(Int64.init)
-            guard FITSTableLayout.setInteger(letter, &field) else { return skip("its cells are vectors of 64-bit integers") }
+            guard FITSTableLayout.setInteger(letter, &field) else {
+                return skip("its cells are vectors of 64-bit integers")
+            }
         case "E":
             field.storage = .float
             field.schema.type = count == 1 ? .float : .floatVector(width: count)

@@ -16,12 +16,14 @@ enum FITSText {
         for (index, unit) in units.enumerated() {
             let isLast = index == units.count - 1
             let printable = (0x20...0x7e).contains(unit)
-            let looksEscaped = unit == UInt16(backslash) && escape(units[index...].prefix(6).map { UInt8(clamping: $0) })
+            let looksEscaped =
+                unit == UInt16(backslash) && escape(units[index...].prefix(6).map { UInt8(clamping: $0) })
             if printable, !looksEscaped, !(isLast && unit == 0x20) {
                 encoded.append(UInt8(unit))
             } else {
                 let digits = String(unit, radix: 16)
-                encoded += Array("\\u".utf8) + [UInt8](repeating: 0x30, count: 4 - digits.utf8.count) + Array(digits.utf8)
+                encoded +=
+                    Array("\\u".utf8) + [UInt8](repeating: 0x30, count: 4 - digits.utf8.count) + Array(digits.utf8)
             }
         }
         return encoded
@@ -56,7 +58,9 @@ enum FITSText {
             if bytes[position] == backslash, escape(Array(bytes[position...].prefix(6))) {
                 units += Array(String(decoding: plain, as: UTF8.self).utf16)
                 plain.removeAll()
-                units.append(UInt16(String(decoding: bytes[(position + 2)..<(position + 6)], as: UTF8.self), radix: 16) ?? 0xfffd)
+                units.append(
+                    UInt16(String(decoding: bytes[(position + 2)..<(position + 6)], as: UTF8.self), radix: 16) ?? 0xfffd
+                )
                 position += 6
             } else {
                 plain.append(bytes[position])

@@ -22,7 +22,8 @@ enum VOTableBinary {
                 let isMissing = flagged || (text == field.null && text != nil)
                 guard builders[index].append(isMissing ? nil : text) else {
                     throw CatalogError(
-                        .format, path: path, row: cursor.row, column: field.schema.name, "the cell holds no \(field.schema.type)")
+                        .format, path: path, row: cursor.row, column: field.schema.name,
+                        "the cell holds no \(field.schema.type)")
                 }
             }
             guard cursor.position > rowStart else {
@@ -53,7 +54,9 @@ enum VOTableBinary {
             if field.count == nil {
                 count = Int(Int32(bitPattern: UInt32(truncatingIfNeeded: integer(try take(4)))))
             }
-            let size = field.primitive == .bit ? (count + 7) / 8 : count.multipliedReportingOverflow(by: field.primitive.size).partialValue
+            let size =
+                field.primitive == .bit
+                ? (count + 7) / 8 : count.multipliedReportingOverflow(by: field.primitive.size).partialValue
             let raw = try take(size)
             guard field.skipReason == nil else { return nil }
             switch field.primitive {

@@ -137,7 +137,9 @@ private final class VOTableDocument: XMLEventHandler {
             // Blanks belong to the text.
         } else {
             let trimmed = raw.trimmingWhitespace()
-            text = trimmed == field.null || (field.schema.type == .bool && (trimmed == "?" || trimmed == " ")) ? nil : trimmed
+            text =
+                trimmed == field.null || (field.schema.type == .bool && (trimmed == "?" || trimmed == " "))
+                ? nil : trimmed
         }
         guard builders[cell].append(text) else {
             throw CatalogError(

@@ -100,7 +100,8 @@ enum XMLEvents {
         XML_SetEntityDeclHandler(parser) { data, name, _, _, _, _, _, _, _ in
             let session = XMLEvents.session(data)
             session.fail(
-                CatalogError(.unsupported, path: session.path, "the XML declares the entity '\(XMLEvents.string(name))'"))
+                CatalogError(
+                    .unsupported, path: session.path, "the XML declares the entity '\(XMLEvents.string(name))'"))
         }
 
         var start = 0

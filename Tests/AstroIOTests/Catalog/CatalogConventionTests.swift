@@ -43,18 +43,22 @@ struct CatalogConventionTests {
             try #require(try Catalog(columns: [ra, dec]).positions)
         }
         let half = Double.pi / 2
-        let rubin = try positions(Column("coord_ra", .double([half, -half])), Column("coord_dec", .double([-half, 0])))
+        let rubin = try positions(
+            Column("coord_ra", .double([half, -half])), Column("coord_dec", .double([-half, 0])))
         #expect(rubin.ra == [90, 270])
         #expect(rubin.dec == [-90, 0])
         let degrees = try positions(
             Column("coord_ra", .double([370]), unit: "deg"), Column("coord_dec", .double([5]), unit: "deg"))
         #expect(degrees.ra == [10])
-        let hours = try positions(Column("ra", .float([12]), unit: "hourangle"), Column("dec", .float([-30]), unit: "deg"))
+        let hours = try positions(
+            Column("ra", .float([12]), unit: "hourangle"), Column("dec", .float([-30]), unit: "deg"))
         #expect(hours.ra == [180])
         let edge = try positions(Column("ra", .double([-1e-20, 360, .nan])), Column("dec", .double([91, 90, 0])))
         #expect(edge.ra[0] == 0 && edge.ra[1] == 0 && edge.ra[2].isNaN)
         #expect(edge.dec[0].isNaN && edge.dec[1] == 90)
-        #expect(try Catalog(columns: [Column("ra", .double([1]), unit: "pix"), Column("dec", .double([1]))]).positions == nil)
+        #expect(
+            try Catalog(columns: [Column("ra", .double([1]), unit: "pix"), Column("dec", .double([1]))]).positions
+                == nil)
         #expect(try Catalog(columns: [Column("ra", .string(["1"])), Column("dec", .double([1]))]).positions == nil)
     }
 

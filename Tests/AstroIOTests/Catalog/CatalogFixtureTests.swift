@@ -42,7 +42,7 @@ struct CatalogFixtureTests {
             #expect(catalog["ra"]?.ucd == "pos.eq.ra;meta.main")
             #expect(catalog["ra"]?.description == "Right ascension")
             #expect(catalog["ra"]?.format == .fixed(4))
-            #expect(catalog.metadata == [CatalogMetadata("SURVEY", "made up"), CatalogMetadata("SEED", "42")])
+            #expect(catalog.metadata == [CatalogMetadata("SURVEY", "made up"), CatalogMetadata("SEED", 42)])
         }
         #expect(catalog.idColumn?.name == "object_id")
         #expect(catalog.skippedColumns.isEmpty)

@@ -61,7 +61,9 @@ struct CatalogFuzzTests {
         for _ in 0..<Int.random(in: 1...5, using: &random) {
             let card = Int.random(in: headers.lowerBound / 80..<headers.upperBound / 80, using: &random) * 80
             let place = card + Int.random(in: 0..<31, using: &random)
-            if Bool.random(using: &random), let digit = bytes[place..<card + 80].firstIndex(where: { (0x30...0x39).contains($0) }) {
+            if Bool.random(using: &random),
+                let digit = bytes[place..<card + 80].firstIndex(where: { (0x30...0x39).contains($0) })
+            {
                 bytes[digit] = UInt8(ascii: "0") + UInt8.random(in: 0...9, using: &random)
                 if Bool.random(using: &random) { bytes[digit - 1] = UInt8(ascii: "9") }
             } else {
@@ -95,7 +97,9 @@ struct CatalogFuzzTests {
         #expect(tables < CatalogFuzzTests.cases, "some damage is noticed")
     }
 
-    @Test("every truncation is an error or a shorter table", arguments: ["sample.fits", "sample.ecsv", "sample_binary2.vot"])
+    @Test(
+        "every truncation is an error or a shorter table",
+        arguments: ["sample.fits", "sample.ecsv", "sample_binary2.vot"])
     func truncated(name: String) throws {
         let original = try Data(contentsOf: URL(fileURLWithPath: CatalogFixtures.path(name)))
         try CatalogSamples.withPath(name) { path in
@@ -128,7 +132,9 @@ struct CatalogFuzzTests {
     @Test("claims of more rows than there are bytes are refused before anything is reserved")
     func hugeClaim() throws {
         let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: CatalogFixtures.path("sample.fits"))))
-        for (card, value) in [("NAXIS2", "9000000000000000"), ("NAXIS2", "-1"), ("NAXIS1", "9000000000000000"), ("TFIELDS", "999")] {
+        for (card, value) in [
+            ("NAXIS2", "9000000000000000"), ("NAXIS2", "-1"), ("NAXIS1", "9000000000000000"), ("TFIELDS", "999"),
+        ] {
             var changed = bytes
             let start = try #require(Data(bytes).range(of: Data("XTENSION".utf8))?.lowerBound)
             let found = try #require(Data(bytes).range(of: Data((card + " ").utf8), in: start..<bytes.count))
@@ -141,7 +147,9 @@ struct CatalogFuzzTests {
     @Test("an XML document that declares entities is refused")
     func entities() throws {
         var laughs = "<?xml version=\"1.0\"?>\n<!DOCTYPE VOTABLE [\n<!ENTITY a0 \"ha\">\n"
-        for level in 1...20 { laughs += "<!ENTITY a\(level) \"" + String(repeating: "&a\(level - 1);", count: 10) + "\">\n" }
+        for level in 1...20 {
+            laughs += "<!ENTITY a\(level) \"" + String(repeating: "&a\(level - 1);", count: 10) + "\">\n"
+        }
         laughs += "]>\n<VOTABLE><DESCRIPTION>&a20;</DESCRIPTION></VOTABLE>"
         #expect(try error("t.vot", Array(laughs.utf8))?.reason.contains("entity") == true)
         let external = "<!DOCTYPE VOTABLE [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><VOTABLE>&x;</VOTABLE>"
@@ -156,7 +164,11 @@ struct CatalogFuzzTests {
         let nested = "# %ECSV 1.0\n# ---\n# datatype: " + String(repeating: "[", count: 100_000) + "\n" + body
         #expect(try error("t.ecsv", Array(nested.utf8)) != nil)
         var laughs = "# %ECSV 1.0\n# ---\n# a0: &a0 [x]\n"
-        for level in 1...40 { laughs += "# a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", ") + "]\n" }
+        for level in 1...40 {
+            laughs +=
+                "# a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", ")
+                + "]\n"
+        }
         laughs += "# datatype: *a40\n" + body
         #expect(try error("t.ecsv", Array(laughs.utf8)) != nil)
     }

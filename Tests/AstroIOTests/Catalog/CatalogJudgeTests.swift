@@ -45,7 +45,9 @@ struct CatalogJudgeTests {
         try CatalogSamples.withPath("t.fits") { path in
             var appender = try FITSTableAppender(
                 path, name: "GROWN",
-                columns: [ColumnDescription("id", .string(maxBytes: 1)), ColumnDescription("v", .floatVector(width: 9))])
+                columns: [
+                    ColumnDescription("id", .string(maxBytes: 1)), ColumnDescription("v", .floatVector(width: 9)),
+                ])
             for length in [1, 30, 3, 90] {
                 let ids: [String?] = Array(repeating: String(repeating: "x", count: length), count: 50)
                 let vectors = [Float](repeating: Float(length), count: 450)
@@ -71,7 +73,8 @@ struct CatalogJudgeTests {
     @Test("astropy reads the same values, units and masks from every format", .enabled(if: Judge.python != nil))
     func astropy() throws {
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("scripts/judges/catalogs.py")
+            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+                "scripts/judges/catalogs.py")
         try CatalogSamples.withPath("t.fits") { path in
             let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
             for name in ["t.fits", "t.ecsv", "t.vot", "t.csv"] {

@@ -17,7 +17,8 @@ struct CatalogRoundTripTests {
             name: catalog.name,
             columns: catalog.columns.map { column in
                 guard case .string(let cells) = column.values else { return column }
-                return Column(column.schema, .string(cells.map { $0?.replacingOccurrences(of: "\u{1}", with: "\u{fffd}") }))
+                return Column(
+                    column.schema, .string(cells.map { $0?.replacingOccurrences(of: "\u{1}", with: "\u{fffd}") }))
             }, metadata: catalog.metadata)
     }
 
@@ -41,7 +42,13 @@ struct CatalogRoundTripTests {
         // FITS keywords are upper case.
         let keys = catalog.metadata.map { name == "t.fits" ? $0.key.uppercased() : $0.key }
         #expect(read.metadata.map(\.key) == keys)
-        #expect(read.metadata.map(\.value) == catalog.metadata.map(\.value))
+        if name == "t.fits" {
+            #expect(read.metadata.map { $0.value.lowercased() } == catalog.metadata.map { $0.value.lowercased() })
+            #expect(read.metadata.map(\.comment) == catalog.metadata.map(\.comment))
+        } else {
+            #expect(read.metadata.map(\.value) == catalog.metadata.map(\.value))
+        }
+        if name != "t.vot" { #expect(read.metadata.map(\.isNumber) == catalog.metadata.map(\.isNumber)) }
     }
 
     @Test("CSV keeps values; integers and floats become 64 bits wide")

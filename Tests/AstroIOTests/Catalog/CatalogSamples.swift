@@ -44,7 +44,10 @@ enum CatalogSamples {
             metadata: [
                 CatalogMetadata("SURVEY", "it's a \"test\" & more"),
                 CatalogMetadata("a_long_keyword", String(repeating: "0123456789", count: 20)),
-                CatalogMetadata("SEED", "42"),
+                CatalogMetadata("SEED", 42, comment: "of the sampler"),
+                CatalogMetadata("SCALE", 0.262),
+                CatalogMetadata("a_long_number", -1e-30),
+                CatalogMetadata("VERSION", "1.0"),
             ])
     }
 

@@ -40,6 +40,7 @@ struct QualityFlagsTests {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent()
         let text = try String(contentsOf: root.appendingPathComponent("docs/flags.md"), encoding: .utf8)
-        #expect(text.contains("\n\n" + QualityFlags.markdownTable + "\n"), Comment(rawValue: QualityFlags.markdownTable))
+        #expect(
+            text.contains("\n\n" + QualityFlags.markdownTable + "\n"), Comment(rawValue: QualityFlags.markdownTable))
     }
 }
