@@ -22,7 +22,7 @@ struct SeededGenerator: RandomNumberGenerator {
 struct CatalogFuzzTests {
     /// Damaged files of each kind; the environment may ask for more.
     private static let cases =
-        ProcessInfo.processInfo.environment["LENTICULAR_FUZZ_CASES"].flatMap { Int($0) } ?? 3000
+        ProcessInfo.processInfo.environment["LENTICULAR_FUZZ_CASES"].flatMap { Int($0) } ?? 1500
 
     /// One damaged copy: cut, bits flipped, bytes overwritten, a piece doubled, or a number made huge.
     private func mutate(_ original: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
