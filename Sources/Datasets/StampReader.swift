@@ -1,0 +1,138 @@
+import AstroIO
+import ImageProcessing
+
+/// Reads an object's files and makes its stamp. A value: any number of threads may use it.
+public struct StampReader: Sendable {
+    public var normalization: StampNormalization
+    /// Bands to use, by name; all when empty.
+    public var bands: [String]
+    /// Image extension by name or number; the first image when nil.
+    public var hdu: String?
+
+    public init(normalization: StampNormalization, bands: [String] = [], hdu: String? = nil) {
+        self.normalization = normalization
+        self.bands = bands
+        self.hdu = hdu
+    }
+
+    /// The object's image, with the planes that belong to it.
+    ///
+    /// - Throws: `StampError` (`load`).
+    public func image(of object: ObjectFiles) throws(StampError) -> Image {
+        do {
+            let image = try ImageReader.read(object.planes.map(source), options: ImageReadOptions(hdu: hdu))
+            return bands.isEmpty ? image : try image.selecting(bands: bands)
+        } catch {
+            throw StampError(.load, error.description)
+        }
+    }
+
+    private func source(_ plane: ObjectFiles.Plane) -> ImageReader.Source {
+        ImageReader.Source(
+            band: plane.band, path: plane.path, weight: plane.weight, sigma: plane.sigma, variance: plane.variance,
+            mask: plane.mask)
+    }
+
+    /// The object as the model sees it.
+    ///
+    /// - Throws: `StampError`: files that cannot be read, and images without a single valid pixel.
+    public func stamp(of object: ObjectFiles) throws(StampError) -> Stamp {
+        let image = try image(of: object)
+        let (picture, stamp) = try cutOut(image, of: object)
+        var result = stamp
+        result.values = [Float](unsafeUninitializedCapacity: 3 * normalization.size * normalization.size) { out, count in
+            count = 3 * normalization.size * normalization.size
+            let target = UnsafeMutableBufferPointer(rebasing: out[0..<count])
+            picture.samples.withUnsafeBufferPointer { normalization.normalise(rgb: $0, into: target) }
+        }
+        return result
+    }
+
+    /// The 8-bit picture of the stamp (size × size), as the model sees it before normalisation.
+    public func picture(of object: ObjectFiles) throws(StampError) -> RGBImage {
+        try cutOut(try image(of: object), of: object).picture
+    }
+
+    private func cutOut(_ image: Image, of object: ObjectFiles) throws(StampError) -> (picture: RGBImage, stamp: Stamp) {
+        var flags: QualityFlags = object.hadDuplicateID ? [.duplicateID] : []
+        let isPicture = image.sampleMaximum != nil
+        if isPicture { flags.insert(.lossyFormat) }
+        if image.bands.count == 1 { flags.insert(.replicatedBand) }
+        if image.bands.count == 2 { flags.insert(.missingBand) }
+        if image.width != image.height { flags.insert(.notSquare) }
+
+        let side = side(of: image)
+        let cut =
+            side == image.width && side == image.height
+            ? image
+            : image.cropped(x: (image.width - side) / 2, y: (image.height - side) / 2, width: side, height: side)
+        if side > min(image.width, image.height) { flags.insert(.paddedStamp) }
+        if side < normalization.size { flags.insert(.resampledUp) }
+        if side > normalization.size { flags.insert(.resampledDown) }
+
+        let content = PixelContent(of: cut)
+        guard content.valid > 0 else {
+            throw StampError(.stamp, "\(object.paths[0]): every pixel of the stamp is masked, NaN or infinite")
+        }
+        if content.masked > 0 { flags.insert(.maskedPixels) }
+        if content.nonFinite > 0 { flags.insert(.nonFiniteData) }
+        if content.masked + content.nonFinite > 0 { flags.insert(.filledPixels) }
+        if content.saturated { flags.insert(.saturated) }
+        if content.isConstant { flags.formUnion([.blankImage, .zeroRange]) }
+        let total = cut.pixels.count
+        if 2 * content.valid < total { flags.insert(.lowCoverage) }
+
+        let wcs = cut.wcs
+        let centre = Double(side - 1) / 2
+        let position = wcs.flatMap { $0.frame == .fk4 ? nil : $0.pixelToSky(x: centre, y: centre) }
+        if position == nil { flags.insert(.noWCS) }
+
+        let picture = Composite.rgb(from: cut).resized(width: normalization.size, height: normalization.size)
+        let stamp = Stamp(
+            values: [], position: position, imageWidth: image.width, imageHeight: image.height, bands: image.bands,
+            pixelScale: wcs?.pixelScaleArcsec, maskFraction: Float(total - content.valid) / Float(total), flags: flags)
+        return (picture, stamp)
+    }
+
+    private func side(of image: Image) -> Int {
+        let shorter = min(image.width, image.height)
+        switch normalization.crop {
+        case .fraction(let fraction): return max(1, Int((Double(shorter) * fraction).rounded()))
+        case .pixels(let side): return side
+        case .arcsec(let side):
+            guard let scale = image.wcs?.pixelScaleArcsec, scale > 0 else { return shorter }
+            return min(max(1, Int((side / scale).rounded())), 4 * shorter)
+        }
+    }
+}
+
+/// What the pixels of an image are like, for its flags.
+private struct PixelContent {
+    var valid = 0
+    var masked = 0
+    var nonFinite = 0
+    var isConstant = true
+    var saturated = false
+
+    init(of image: Image) {
+        var first: Float?
+        var different = false
+        func look(_ value: Float) {
+            guard value.isFinite else {
+                nonFinite += 1
+                return
+            }
+            valid += 1
+            if let first { if value != first { different = true } } else { first = value }
+        }
+        if let mask = image.mask {
+            for (value, mask) in zip(image.pixels, mask) {
+                if mask.contains(.saturated) { saturated = true }
+                if mask.isEmpty || mask == .interpolated { look(value) } else { masked += 1 }
+            }
+        } else {
+            for value in image.pixels { look(value) }
+        }
+        isConstant = !different
+    }
+}
