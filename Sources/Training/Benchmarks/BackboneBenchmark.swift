@@ -1,0 +1,198 @@
+public import Models
+import Kernels
+public import Tensors
+
+/// Measures how many images a second backbones embed and train on, and where the time goes.
+///
+/// Inference runs one single-threaded worker a core, each with its share of the batch. A training step is forward,
+/// backward and an AdamW update on the mean square of the embedding, data-parallel in the same way. The peer script
+/// benchmarks/backbone/pytorch_backbone.py measures the same with PyTorch.
+public struct BackboneBenchmark: Sendable {
+    /// What is measured.
+    public enum Task: String, Sendable, Codable, CaseIterable {
+        case inference
+        case training
+        /// A masked-autoencoder step: the encoder sees a quarter of the patches.
+        case pretraining
+    }
+
+    /// One network to measure.
+    public struct Subject: Sendable {
+        public var name: String
+        public var configuration: ViTConfiguration
+        public var batch: Int
+        public var tasks: [Task]
+
+        public init(_ name: String, _ configuration: ViTConfiguration, batch: Int, tasks: [Task]) {
+            self.name = name
+            self.configuration = configuration
+            self.batch = batch
+            self.tasks = tasks
+        }
+
+        /// The published sizes at 224 pixels and the default model.
+        public static let all: [Subject] = [
+            Subject("tiny", .tiny(), batch: 16, tasks: [.inference, .training]),
+            Subject("small", .small(), batch: 16, tasks: [.inference, .training]),
+            Subject("base", .base(), batch: 16, tasks: [.inference, .training]),
+            Subject("stamp64", .stamp64, batch: 128, tasks: [.inference, .training, .pretraining]),
+        ]
+    }
+
+    /// A kind of work and its share of the time of all workers.
+    public struct Share: Sendable, Codable {
+        public var work: String
+        public var share: Double
+    }
+
+    /// One measurement.
+    public struct Row: Sendable, Codable {
+        public var model: String
+        public var imageSize: Int
+        public var patchSize: Int
+        public var parameters: Int
+        public var task: Task
+        public var precision: DType
+        public var batch: Int
+        public var workers: Int
+        /// Batches timed.
+        public var repetitions: Int
+        /// From the fastest and the median batch.
+        public var bestImagesPerSecond: Double
+        public var medianImagesPerSecond: Double
+        /// Products and attention by formula, at the median rate, 10⁹ operations a second; nil for pre-training.
+        public var gigaflops: Double?
+        /// From a run of its own with the profiler on; what is missing to 1 is the engine: shapes, allocation, tape,
+        /// and workers that wait for each other.
+        public var breakdown: [Share]
+        /// The share of the time outside oneDNN and the attention kernel.
+        public var shareOutsideProductsAndAttention: Double
+    }
+
+    public var subjects: [Subject]
+    public var precisions: [DType]
+    public var workers: Int
+    /// Time to spend on each row, seconds; at least three batches are timed.
+    public var secondsPerRow: Double
+
+    public init(
+        subjects: [Subject] = Subject.all, precisions: [DType] = [.float32, .bfloat16], workers: Int,
+        secondsPerRow: Double = 2
+    ) {
+        self.subjects = subjects
+        self.precisions = precisions
+        self.workers = workers
+        self.secondsPerRow = secondsPerRow
+    }
+
+    /// Measures all rows, one after the other.
+    ///
+    /// - Parameter report: called with each row as it is there.
+    public func run(_ report: (Row) -> Void = { _ in }) throws -> [Row] {
+        var rows: [Row] = []
+        for subject in subjects {
+            for task in subject.tasks {
+                for precision in precisions {
+                    let row = try measure(subject, task, precision)
+                    report(row)
+                    rows.append(row)
+                }
+            }
+        }
+        return rows
+    }
+
+    private func measure(_ subject: Subject, _ task: Task, _ precision: DType) throws -> Row {
+        let backend = CPUBackend(threads: 1)
+        let step = try self.step(subject, task, precision, backend)
+        let clock = ContinuousClock()
+        for _ in 0..<2 { try step() }
+        var times: [Double] = []
+        while times.count < 3 || times.reduce(0, +) < secondsPerRow {
+            let start = clock.now
+            try step()
+            times.append((clock.now - start) / .seconds(1))
+        }
+        times.sort()
+
+        backend.profiler.reset()
+        backend.profiler.isEnabled = true
+        let start = clock.now
+        let profiled = min(times.count, 5)
+        for _ in 0..<profiled { try step() }
+        let available = (clock.now - start) / .seconds(1) * Double(workers)
+        backend.profiler.isEnabled = false
+        let entries = backend.profiler.entries
+        let inside = entries.reduce(0) { sum, entry in
+            [.product, .convolution, .attention].contains(entry.kind) ? sum + entry.seconds : sum
+        }
+
+        let median = times[times.count / 2]
+        let operations = Double(subject.batch) * subject.configuration.floatingPointOperations
+        let model = try VisionTransformer(subject.configuration, seed: 0, backend: backend)
+        return Row(
+            model: subject.name, imageSize: subject.configuration.imageSize,
+            patchSize: subject.configuration.patchSize, parameters: model.parameterCount, task: task,
+            precision: precision, batch: subject.batch, workers: workers, repetitions: times.count,
+            bestImagesPerSecond: Double(subject.batch) / times[0],
+            medianImagesPerSecond: Double(subject.batch) / median,
+            gigaflops: task == .pretraining ? nil : operations * (task == .inference ? 1 : 3) / median * 1e-9,
+            breakdown: entries.map { Share(work: $0.kind.title, share: $0.seconds / available) },
+            shareOutsideProductsAndAttention: 1 - inside / available)
+    }
+
+    /// The work of one batch.
+    private func step(
+        _ subject: Subject, _ task: Task, _ precision: DType, _ backend: CPUBackend
+    ) throws -> () throws -> Void {
+        let (configuration, batch) = (subject.configuration, subject.batch)
+        let shape = [configuration.channels, configuration.imageSize, configuration.imageSize]
+        let length = shape.reduce(1, *)
+        var random = RandomNumbers(seed: 1)
+        let pixels = (0..<(batch * length)).map { _ in random.uniform(-2, 2) }
+        let parallel = DataParallel(workers: workers)
+        let execution = Execution(precision: precision)
+
+        switch task {
+        case .inference:
+            let model = try VisionTransformer(configuration, seed: 0, backend: backend).converted(to: precision)
+            let workers = workers
+            return {
+                parallel.pool.parallelFor(workers) { worker in
+                    let range = (worker * batch / workers)..<((worker + 1) * batch / workers)
+                    let part = Array(pixels[(range.lowerBound * length)..<(range.upperBound * length)])
+                    _ = model.embed(batch: part, count: range.count)
+                }
+            }
+        case .training:
+            let model = try VisionTransformer(configuration, seed: 0, backend: backend)
+            var optimizer = AdamW(model)
+            return {
+                let (_, gradients) = try parallel.gradients(of: model, batch: batch) { model, range in
+                    let part = Array(pixels[(range.lowerBound * length)..<(range.upperBound * length)])
+                    let images = Tensor(part, shape: [range.count] + shape, on: backend)
+                    return model.pool(model(images, execution)).square().mean()
+                }
+                optimizer.update(gradients, learningRate: 1e-4, maximumNorm: 1, pool: parallel.pool)
+            }
+        case .pretraining:
+            let network = try MaskedAutoencoder(
+                MaskedAutoencoderConfiguration(
+                    encoder: configuration, decoderWidth: configuration.width / 2, decoderDepth: 1,
+                    decoderHeads: configuration.heads),
+                seed: 0, backend: backend)
+            var optimizer = AdamW(network)
+            let patches = configuration.gridSize * configuration.gridSize
+            return {
+                let (_, gradients) = try parallel.gradients(of: network, batch: batch) { network, range in
+                    let part = Array(pixels[(range.lowerBound * length)..<(range.upperBound * length)])
+                    let images = Tensor(part, shape: [range.count] + shape, on: backend)
+                    let mask = PatchMask.random(
+                        patches: patches, ratio: 0.75, range.map { RandomNumbers(seed: 1, stream: UInt64($0)) })
+                    return network.loss(images, mask: mask, execution)
+                }
+                optimizer.update(gradients, learningRate: 1e-4, maximumNorm: 1, pool: parallel.pool)
+            }
+        }
+    }
+}
