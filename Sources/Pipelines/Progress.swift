@@ -14,6 +14,7 @@ public final class Progress {
     private let startCount: Int
     private var lastShown: ContinuousClock.Instant
     private var failures = 0
+    private var note: String?
 
     /// - Parameters:
     ///   - startingAt: what an earlier, interrupted run had done; it does not count for the rate.
@@ -30,8 +31,11 @@ public final class Progress {
     }
 
     /// Shows that `count` of the total are done.
-    public func update(_ count: Int, failures: Int = 0) {
+    ///
+    /// - Parameter note: a few words after the numbers, such as the present loss.
+    public func update(_ count: Int, failures: Int = 0, note: String? = nil) {
         self.failures = failures
+        self.note = note
         guard enabled else { return }
         let now = ContinuousClock.now
         guard now - lastShown >= (terminal ? .milliseconds(100) : .seconds(10)) else { return }
@@ -40,8 +44,9 @@ public final class Progress {
     }
 
     /// Shows the last line and leaves it.
-    public func finish(_ count: Int, failures: Int = 0) {
+    public func finish(_ count: Int, failures: Int = 0, note: String? = nil) {
         self.failures = failures
+        self.note = note
         guard enabled else { return }
         show(line(count, elapsed: (ContinuousClock.now - started).seconds, final: true), end: true)
     }
@@ -61,6 +66,7 @@ public final class Progress {
             text += "  \(Self.duration(Double(total - count) / rate)) left"
         }
         if failures > 0 { text += "  \(failures) failed" }
+        if let note { text += "  \(note)" }
         return text
     }
 
