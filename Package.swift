@@ -87,7 +87,7 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "OutliersTests", dependencies: ["Outliers", "Inference", "Tensors", "TestSupport"], swiftSettings: swift),
-        .testTarget(name: "ToolTests", dependencies: ["Pipelines", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "ToolTests", dependencies: ["lenticular", "AstroIO"], swiftSettings: swift),
     ],
     cLanguageStandard: .gnu2x
 )

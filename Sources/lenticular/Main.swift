@@ -1,7 +1,21 @@
 import ArgumentParser
+import Pipelines
 
 @main
 struct Lenticular: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "lenticular", abstract: "Galaxy-image analysis: survey images in, catalogs out.")
+        commandName: "lenticular",
+        abstract: "Galaxy-image analysis: survey images in, catalogs out.",
+        discussion: """
+            Start with a folder of FITS, PNG or JPEG images:
+
+              lenticular run quickstart --input FOLDER --output RUN
+
+            RUN/contact_sheet.png then shows the most unusual objects and RUN/catalog.fits lists them all.
+            """,
+        version: ProgramVersion.current,
+        subcommands: [
+            RunCommand.self, EmbedCommand.self, FlagsCommand.self,
+            ConfigCommand.self, PretrainCommand.self,
+        ])
 }
