@@ -45,6 +45,14 @@ public struct FileDiscovery: Sendable {
         return unique(found)
     }
 
+    /// One object whose bands are these files; a band is named by its file's name where that says it.
+    public static func object(joining paths: [String]) -> ObjectFiles {
+        let parts = paths.map { FileNameParts(name: ($0 as NSString).lastPathComponent) }
+        return ObjectFiles(
+            id: parts.first?.stem ?? "",
+            planes: zip(paths, parts).map { .init(band: paths.count > 1 ? $1.band?.name : nil, path: $0) })
+    }
+
     // MARK: - Folders
 
     private func visit(_ folder: String, visited: inout Set<String>) throws(DiscoveryError) -> [ObjectFiles] {

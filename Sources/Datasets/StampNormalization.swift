@@ -35,6 +35,22 @@ public struct StampNormalization: Codable, Sendable, Equatable {
                 return nil
             }
         }
+
+        /// Side of the square that is kept, pixels; at most four times the shorter side.
+        ///
+        /// - Parameter pixelScale: arcseconds a pixel, nil without a WCS.
+        public func side(width: Int, height: Int, pixelScale: Double?) -> Int {
+            let shorter = min(width, height)
+            let side: Double
+            switch self {
+            case .fraction(let fraction): side = Double(shorter) * fraction
+            case .pixels(let pixels): side = Double(pixels)
+            case .arcsec(let arcsec):
+                guard let pixelScale, pixelScale > 0, pixelScale.isFinite else { return shorter }
+                side = arcsec / pixelScale
+            }
+            return max(1, Int(min(side.rounded(), Double(4 * shorter))))
+        }
     }
 
     public init(size: Int, crop: Crop = .fraction(1), mean: [Float], deviation: [Float]) {

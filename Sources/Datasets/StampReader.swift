@@ -61,7 +61,8 @@ public struct StampReader: Sendable {
         if image.bands.count == 2 { flags.insert(.missingBand) }
         if image.width != image.height { flags.insert(.notSquare) }
 
-        let side = side(of: image)
+        let side = normalization.crop.side(
+            width: image.width, height: image.height, pixelScale: image.wcs?.pixelScaleArcsec)
         let cut =
             side == image.width && side == image.height
             ? image
@@ -92,17 +93,6 @@ public struct StampReader: Sendable {
             values: [], position: position, imageWidth: image.width, imageHeight: image.height, bands: image.bands,
             pixelScale: wcs?.pixelScaleArcsec, maskFraction: Float(total - content.valid) / Float(total), flags: flags)
         return (picture, stamp)
-    }
-
-    private func side(of image: Image) -> Int {
-        let shorter = min(image.width, image.height)
-        switch normalization.crop {
-        case .fraction(let fraction): return max(1, Int((Double(shorter) * fraction).rounded()))
-        case .pixels(let side): return side
-        case .arcsec(let side):
-            guard let scale = image.wcs?.pixelScaleArcsec, scale > 0 else { return shorter }
-            return min(max(1, Int((side / scale).rounded())), 4 * shorter)
-        }
     }
 }
 

@@ -53,6 +53,31 @@ public enum Composite {
         "y": 1000, "Y": 1020, "J": 1250, "H": 1630, "K": 2190, "Ks": 2150, "VIS": 700,
     ]
 
+    /// What brings a typical galaxy to about the same brightness in all bands.
+    private struct Balance {
+        /// For planes in units of their noise: ground-based surveys are deepest in r, so that without it galaxies are green.
+        static let noise: [String: Float] = ["u": 2.5, "g": 1.3, "r": 1, "i": 1.1, "z": 1.4, "y": 2]
+        /// For calibrated fluxes, as in the Legacy Surveys' pictures.
+        static let flux: [String: Float] = ["g": 6.0, "r": 3.4, "i": 3.0, "z": 2.2]
+
+        /// Factors that bring the light of what stands out of the noise within a factor of 1.5 of grey: surveys differ in depth
+        /// more than galaxies differ in colour.
+        static func limits(_ planes: [[Float]]) -> [Float] {
+            var light: [Double] = [0, 0, 0]
+            for i in planes[0].indices where planes[0][i] + planes[1][i] + planes[2][i] > 15 {
+                for c in 0..<3 { light[c] += Double(planes[c][i]) }
+            }
+            let mean = light.reduce(0, +) / 3
+            guard mean > 0, light.allSatisfy({ $0 > 0 }) else { return [1, 1, 1] }
+            return light.map { Float(min(max($0 / mean, 1 / 1.5), 1.5) / ($0 / mean)) }
+        }
+
+        static func isCalibrated(_ image: Image, _ bands: [Int]) -> Bool {
+            let unit = image.unit?.lowercased() ?? ""
+            return (unit.contains("nanomagg") || unit.contains("nmgy")) && bands.allSatisfy { flux[image.bands[$0]] != nil }
+        }
+    }
+
     /// The bands for red, green and blue: the longest, the middle and the shortest wavelength. Bands whose names say nothing
     /// are taken to stand in the order of wavelength. One band is all three; of two, the mean is green.
     public static func colours(of image: Image) -> [Int] {
@@ -77,8 +102,9 @@ public enum Composite {
 
     // MARK: - Styles
 
-    /// Each band minus its sky in units of its noise; then one asinh curve on the mean of the bands, which keeps the
-    /// colours: sky noise stays dark grey, and white is where the brightest 0.3 % of the pixels are, or 50 σ.
+    /// Each band minus its sky in units of its noise (fluxes in nanomaggies: of the noise of all three), balanced; then one
+    /// asinh curve on the mean of the bands, which keeps the colours: sky noise stays dark grey, and white is where the
+    /// brightest 0.3 % of the pixels are, or 50 σ.
     private static func automatic(_ image: Image) -> [[Float]] {
         let bands = colours(of: image)
         var planes: [[Float]] = []
@@ -102,12 +128,24 @@ public enum Composite {
             planes[1] = zip(planes[0], planes[2]).map { ($0 + $1) / 2 }
             noises[1] = (noises[0] + noises[2]) / 2
         }
+        if Set(bands).count > 1, Balance.isCalibrated(image, bands) {
+            let factors = bands.map { Balance.flux[image.bands[$0]]! }
+            let common = (zip(noises, factors).reduce(0) { $0 + $1.0 * $1.1 * $1.0 * $1.1 } / 3).squareRoot()
+            if common > 0 { noises = factors.map { common / $0 } }
+        } else if Set(bands).count > 1 {
+            for (index, band) in bands.enumerated() { noises[index] /= Balance.noise[image.bands[band]] ?? 1 }
+        }
         for index in planes.indices {
             // An image without noise (a model, a mask) is scaled by its brightest pixel.
             let unit = noises[index] > 0 ? noises[index] : (planes[index].max() ?? 0) / 50
             guard unit > 0, unit.isFinite else { continue }
             let factor = 1 / unit
             for i in planes[index].indices { planes[index][i] *= factor }
+        }
+        if Set(bands).count > 1, !Balance.isCalibrated(image, bands) {
+            for (index, factor) in Balance.limits(planes).enumerated() where factor != 1 {
+                for i in planes[index].indices { planes[index][i] *= factor }
+            }
         }
         let intensity = (0..<image.planeSize).map { (planes[0][$0] + planes[1][$0] + planes[2][$0]) / 3 }
         let bright = Stretch.Limits.percentile(99.4).of(intensity)?.white ?? 0

@@ -1,0 +1,24 @@
+import ArgumentParser
+import Foundation
+
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measure speed and quality on this machine.",
+        discussion: "docs/benchmarks.md has the results so far, and the scripts that run the peers in turns.",
+        subcommands: [BackboneBenchCommand.self, ProbeBenchCommand.self])
+}
+
+/// What every `bench` command can do with its figures.
+struct JSONOption: ParsableArguments {
+    @Option(name: .customLong("json"), help: ArgumentHelp("Also write the figures to this file.", valueName: "file"))
+    var path: String?
+
+    func write(_ figures: some Encodable) throws {
+        guard let path else { return }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        try (encoder.encode(figures) + Data("\n".utf8)).write(to: URL(fileURLWithPath: path), options: .atomic)
+    }
+}
