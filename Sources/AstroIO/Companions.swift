@@ -22,8 +22,22 @@ enum Companions {
         }
     }
 
+    /// What the bits of a mask mean, where its header says so by MP_ cards (Rubin, HSC); nil where it does not, and all that
+    /// is not 0 is bad.
+    private static func bits(of header: FITSHeader) -> [(bit: Int, meaning: PixelMask)]? {
+        let known: [(String, PixelMask)] = [
+            ("MP_NO_DATA", .noData), ("MP_NODAT", .noData), ("MP_BAD", .bad), ("MP_SUSPECT", .bad), ("MP_SAT", .saturated),
+            ("MP_CR", .cosmicRay), ("MP_INTRP", .interpolated), ("MP_EDGE", .noData), ("MP_UNMASKEDNAN", .noData),
+            ("MP_PAD", .padded),
+        ]
+        guard header.cards.contains(where: { $0.keyword.hasPrefix("MP_") }) else { return nil }
+        return known.compactMap { keyword, meaning in
+            header.integer(keyword).flatMap { (0..<31).contains($0) ? ($0, meaning) : nil }
+        }
+    }
+
     /// Joins a plane of the same number of pixels, or one plane for all bands.
-    static func join(_ plane: FITSPixels, as role: Role, to image: inout Image) {
+    static func join(_ plane: FITSPixels, as role: Role, header: FITSHeader, to image: inout Image) {
         let values = plane.floats
         let size = image.planeSize
         guard values.count == image.pixels.count || values.count == size else { return }
@@ -31,7 +45,14 @@ enum Companions {
         switch role {
         case .mask:
             var mask = image.mask ?? [PixelMask](repeating: [], count: image.pixels.count)
-            for index in mask.indices where value(index) != 0 { mask[index].insert(.bad) }
+            let bits = bits(of: header)
+            for index in mask.indices where value(index) != 0 {
+                guard let bits, let stored = Int(exactly: value(index)) else {
+                    mask[index].insert(.bad)
+                    continue
+                }
+                for (bit, meaning) in bits where stored >> bit & 1 == 1 { mask[index].insert(meaning) }
+            }
             image.mask = mask
         case .weight, .sigma, .variance:
             var variance = [Float](repeating: 0, count: image.pixels.count)
@@ -74,7 +95,7 @@ enum Companions {
                     .mismatch, path: path, hdu: hdu.number,
                     "the \(role.rawValue) plane is \(hdu.axes[0]) × \(hdu.axes[1]) pixels, the image \(image.width) × \(image.height)")
             }
-            join(try FITSImageReader.pixels(bytes, hdu, in: structure, path: path), as: role, to: &image)
+            join(try FITSImageReader.pixels(bytes, hdu, in: structure, path: path), as: role, header: hdu.header, to: &image)
             image.provenance.sources.append(.init(path: path, hdu: hdu.number, role: role.rawValue))
         }
     }

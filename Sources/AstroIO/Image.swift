@@ -68,7 +68,8 @@ public struct Image: Sendable {
     /// The same shape as `pixels`, or nil when no pixel is masked. It alone says which pixels do not count; a masked
     /// pixel keeps its value.
     public var mask: [PixelMask]?
-    /// Variance of each pixel in units of `unit`², the same shape as `pixels`; infinite where the weight is 0.
+    /// Variance of each pixel in units of `unit`², the same shape as `pixels`; infinite where the weight is 0, NaN where it
+    /// is not known.
     public var variance: [Float]?
     public var rowOrder: RowOrder
     public var wcs: WCS?

@@ -66,38 +66,7 @@ public enum ImageReader {
             images.append(image)
         }
         guard var joined = images.first else { throw ImageError(.content, path: "", "no file was given") }
-        for (image, source) in zip(images, sources).dropFirst() {
-            let first = sources[0].path
-            guard image.width == joined.width, image.height == joined.height else {
-                throw ImageError(
-                    .mismatch, path: source.path,
-                    "is \(image.width) × \(image.height) pixels, but \(first) is \(joined.width) × \(joined.height)")
-            }
-            guard image.rowOrder == joined.rowOrder else {
-                throw ImageError(.mismatch, path: source.path, "has its rows in another order than \(first)")
-            }
-            if let common = image.bands.first(where: joined.bands.contains) {
-                throw ImageError(.mismatch, path: source.path, "has band '\(common)', and so has another file")
-            }
-            let none = [PixelMask](repeating: [], count: 0)
-            if joined.mask != nil || image.mask != nil {
-                joined.mask =
-                    (joined.mask ?? [PixelMask](repeating: [], count: joined.pixels.count))
-                    + (image.mask ?? [PixelMask](repeating: [], count: image.pixels.count)) + none
-            }
-            if let own = joined.variance, let other = image.variance {
-                joined.variance = own + other
-            } else {
-                joined.variance = nil
-            }
-            var result = Image(
-                bands: joined.bands + image.bands, width: joined.width, height: joined.height,
-                pixels: joined.pixels + image.pixels, mask: joined.mask, variance: joined.variance,
-                rowOrder: joined.rowOrder, wcs: joined.wcs ?? image.wcs, header: joined.header, unit: joined.unit,
-                sampleMaximum: joined.sampleMaximum, provenance: joined.provenance)
-            result.provenance.sources += image.provenance.sources
-            joined = result
-        }
+        for (image, source) in zip(images, sources).dropFirst() { try joined.join(image, from: source.path) }
         return joined
     }
 
@@ -113,5 +82,40 @@ public enum ImageReader {
         if bytes.starts(with: [0xff, 0xd8, 0xff]) { return .picture(.jpeg) }
         if bytes.starts(with: Array("SIMPLE".utf8)) { return .fits }
         throw ImageError(.format, path: path, "is no FITS, PNG or JPEG file")
+    }
+}
+
+extension Image {
+    /// Adds the bands of another image of the same size.
+    ///
+    /// Where only one of the two has a mask, the other's pixels are good; where only one has a variance, the other's is NaN:
+    /// not known.
+    /// - Parameter path: the other's file, for the error.
+    /// - Throws: `ImageError` (`mismatch`).
+    mutating func join(_ other: Image, from path: String) throws(ImageError) {
+        let first = provenance.sources.first?.path ?? "the first image"
+        guard other.width == width, other.height == height else {
+            throw ImageError(
+                .mismatch, path: path,
+                "is \(other.width) × \(other.height) pixels, but \(first) is \(width) × \(height)")
+        }
+        guard other.rowOrder == rowOrder else {
+            throw ImageError(.mismatch, path: path, "has its rows in another order than \(first)")
+        }
+        if let common = other.bands.first(where: bands.contains) {
+            throw ImageError(.mismatch, path: path, "has band '\(common)', and so has another file")
+        }
+        func joined<Value>(_ own: [Value]?, _ others: [Value]?, missing: Value) -> [Value]? {
+            guard own != nil || others != nil else { return nil }
+            return (own ?? [Value](repeating: missing, count: pixels.count))
+                + (others ?? [Value](repeating: missing, count: other.pixels.count))
+        }
+        var result = Image(
+            bands: bands + other.bands, width: width, height: height, pixels: pixels + other.pixels,
+            mask: joined(mask, other.mask, missing: []), variance: joined(variance, other.variance, missing: .nan),
+            rowOrder: rowOrder, wcs: wcs ?? other.wcs, header: header, unit: unit, sampleMaximum: sampleMaximum,
+            provenance: provenance)
+        result.provenance.sources += other.provenance.sources
+        self = result
     }
 }

@@ -3,9 +3,17 @@ enum FITSImageReader {
     static func read(_ bytes: [UInt8], path: String, options: ImageReadOptions) throws(ImageError) -> Image {
         let structure = try FITSStructure(bytes, path: path)
         let hdu = try select(structure, options.hdu, path: path)
-        var image = try image(bytes, hdu, in: structure, path: path)
-        if options.joinsPlanes { try joinSiblings(of: hdu, in: structure, bytes, to: &image, path: path) }
-        return image
+        let others = options.hdu == nil ? otherBands(than: hdu, in: structure) : []
+        var result: Image?
+        for hdu in [hdu] + others {
+            var image = try image(bytes, hdu, in: structure, path: path)
+            if let band = band(of: hdu), !others.isEmpty { image.bands = [band] }
+            if options.joinsPlanes {
+                try joinSiblings(of: hdu, among: others.count + 1, in: structure, bytes, to: &image, path: path)
+            }
+            if result == nil { result = image } else { try result?.join(image, from: path) }
+        }
+        return result!
     }
 
     /// Where the header of an HDU begins.
@@ -115,21 +123,56 @@ enum FITSImageReader {
         return (0..<count).map(String.init)
     }
 
-    // MARK: - Planes in other HDUs
+    // MARK: - Other HDUs
 
-    /// What an extension is to the image, by its name.
-    static func role(of hdu: FITSStructure.HDU) -> Companions.Role? {
-        Companions.role(ofExtension: hdu.header.text("EXTNAME") ?? "")
+    /// The band that an HDU of one plane is in, by BAND, FILTER or its name.
+    private static func band(of hdu: FITSStructure.HDU) -> String? {
+        guard isImage(hdu), hdu.axes.dropFirst(2).allSatisfy({ $0 == 1 }) else { return nil }
+        for keyword in ["BAND", "FILTER"] {
+            if let name = hdu.header.text(keyword)?.split(separator: " ").first { return String(name) }
+        }
+        let parts = (hdu.header.text("EXTNAME") ?? "").split(separator: "_")
+        return parts.first { BandName.known.contains(String($0)) }.map(String.init)
     }
 
+    /// The images of the same size in other bands: a file with an extension a band is one image. Two HDUs of one band are
+    /// different exposures, and none of them is joined.
+    private static func otherBands(
+        than hdu: FITSStructure.HDU, in structure: FITSStructure
+    ) -> [FITSStructure.HDU] {
+        guard let own = band(of: hdu) else { return [] }
+        let others = structure.hdus.filter {
+            $0.number != hdu.number && $0.axes == hdu.axes && role(of: $0) == nil && band(of: $0) != nil
+        }
+        let bands = [own] + others.compactMap(band)
+        return Set(bands).count == bands.count ? others : []
+    }
+
+    /// What an extension is to the image, by IMAGETYP or its name, which may begin with the band.
+    static func role(of hdu: FITSStructure.HDU) -> Companions.Role? {
+        if let type = hdu.header.text("IMAGETYP"), let role = Companions.role(ofExtension: type) { return role }
+        let name = hdu.header.text("EXTNAME") ?? ""
+        if let role = Companions.role(ofExtension: name) { return role }
+        let parts = name.split(separator: "_", maxSplits: 1)
+        guard parts.count == 2, BandName.known.contains(String(parts[0])) else { return nil }
+        return Companions.role(ofExtension: String(parts[1]))
+    }
+
+    /// - Parameter bands: how many HDUs give bands; among several, a plane belongs to that of its own band.
     private static func joinSiblings(
-        of hdu: FITSStructure.HDU, in structure: FITSStructure, _ bytes: [UInt8], to image: inout Image, path: String
+        of hdu: FITSStructure.HDU, among bands: Int, in structure: FITSStructure, _ bytes: [UInt8],
+        to image: inout Image, path: String
     ) throws(ImageError) {
         let version = hdu.header.integer("EXTVER") ?? 1
         for sibling in structure.hdus where sibling.number != hdu.number && isImage(sibling) && sibling.axes == hdu.axes {
-            guard let role = role(of: sibling), (sibling.header.integer("EXTVER") ?? 1) == version else { continue }
+            guard let role = role(of: sibling) else { continue }
+            if bands > 1 {
+                if let own = band(of: sibling), own != image.bands[0] { continue }
+            } else if (sibling.header.integer("EXTVER") ?? 1) != version {
+                continue
+            }
             let plane = try pixels(bytes, sibling, in: structure, path: path)
-            Companions.join(plane, as: role, to: &image)
+            Companions.join(plane, as: role, header: sibling.header, to: &image)
             image.provenance.sources.append(.init(path: path, hdu: sibling.number, role: role.rawValue))
         }
     }
@@ -137,7 +180,7 @@ enum FITSImageReader {
 
 /// Band names that file names carry.
 enum BandName {
-    private static let known: Set<String> = [
+    static let known: Set<String> = [
         "u", "g", "r", "i", "z", "y", "Y", "J", "H", "K", "Ks", "U", "B", "V", "R", "I", "Z",
     ]
 
