@@ -126,7 +126,7 @@ enum FITSImageReader {
     // MARK: - Other HDUs
 
     /// The band that an HDU of one plane is in, by BAND, FILTER or its name.
-    private static func band(of hdu: FITSStructure.HDU) -> String? {
+    static func band(of hdu: FITSStructure.HDU) -> String? {
         guard isImage(hdu), hdu.axes.dropFirst(2).allSatisfy({ $0 == 1 }) else { return nil }
         for keyword in ["BAND", "FILTER"] {
             if let name = hdu.header.text(keyword)?.split(separator: " ").first { return String(name) }

@@ -28,6 +28,16 @@ enum PackedFile {
         return bytes
     }
 
+    /// Size on disk, and how the file is packed.
+    static func packing(_ path: String) throws(ImageError) -> (size: Int, name: String?) {
+        let bytes: [UInt8]
+        do { bytes = try FileBytes.read(path) } catch { throw ImageError(.access, path: path, error.reason) }
+        let name =
+            bytes.starts(with: [0x1f, 0x8b]) ? "gzip"
+            : bytes.starts(with: Array("BZh".utf8)) ? "bzip2" : bytes.starts(with: [0x1f, 0x9d]) ? "compress" : nil
+        return (bytes.count, name)
+    }
+
     private static func gunzip(_ packed: [UInt8], _ path: String) throws(ImageError) -> [UInt8] {
         var packed = packed
         var out: [UInt8] = []
