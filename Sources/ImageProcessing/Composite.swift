@@ -163,8 +163,11 @@ public enum Composite {
                 result[c][i] = max(0, (planes[c][i] + 1.5) * factor)
                 peak = max(peak, result[c][i])
             }
-            // Too bright for one channel: all are reduced, which keeps the colour.
-            if peak > 1 { for c in 0..<3 { result[c][i] /= peak } }
+            // Too bright for one channel: all are reduced, and the colour fades to white, as on film.
+            if peak > 1 {
+                let fade = min(peak - 1, 0.8)
+                for c in 0..<3 { result[c][i] = result[c][i] / peak * (1 - fade) + fade }
+            }
         }
         return result
     }
