@@ -39,6 +39,11 @@ struct InfoCommand: ParsableCommand {
                     }
                 }
             } catch {
+                // A valid file without an image, such as a catalog, is described all the same.
+                if error.kind == .content, hdu == nil {
+                    print("  \(error.reason)")
+                    continue
+                }
                 failures += 1
                 // A single file that cannot be used is an error like any other.
                 if files.count == 1 { throw error }

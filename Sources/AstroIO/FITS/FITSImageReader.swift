@@ -75,10 +75,10 @@ enum FITSImageReader {
         let header = hdu.header
         let bands = bandNames(header, primary: structure.hdus[0].header, count: planes, path: path)
         let pixels = try pixels(bytes, hdu, in: structure, path: path)
-        let values = pixels.floats
+        var values = pixels.floats
         var mask: [PixelMask]?
         if let blanks = pixels.blanks {
-            mask = blanks.map { $0 ? .noData : [] }
+            for (index, isBlank) in blanks.enumerated() where isBlank { values[index] = .nan }
         }
         if values.contains(where: { !$0.isFinite }) {
             var marked = mask ?? [PixelMask](repeating: [], count: values.count)

@@ -60,6 +60,11 @@ final class WCSHandle: @unchecked Sendable {
         }
         let naxis = Int(first.pointee.naxis)
         guard naxis >= 2, naxis <= 9 else { throw give(up: "its WCS has \(naxis) axes") }
+        func string<Characters>(_ characters: Characters) -> String {
+            withUnsafeBytes(of: characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        }
+        // wcslib turns TPV into TAN with a distortion of its own; a header that is written again needs the old name.
+        let given = (0..<naxis).map { axis in first.pointee.ctype.map { string($0[axis]) } ?? "" }
         var fixes = [Int32](repeating: 0, count: 16)
         let set = WCSHandle.parsing.withLock { _ in
             _ = wcsfix(7, nil, first, &fixes)
@@ -70,14 +75,11 @@ final class WCSHandle: @unchecked Sendable {
         guard lng >= 0, lat >= 0, let types = first.pointee.ctype, let lin = first.pointee.lin.pc else {
             throw give(up: "its WCS has no celestial axes")
         }
-        func string<Characters>(_ characters: Characters) -> String {
-            withUnsafeBytes(of: characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        }
         axes = naxis
         longitudeAxis = lng
         latitudeAxis = lat
-        longitudeType = string(types[lng])
-        latitudeType = string(types[lat])
+        longitudeType = given[lng].hasSuffix("TPV") ? given[lng] : string(types[lng])
+        latitudeType = given[lat].hasSuffix("TPV") ? given[lat] : string(types[lat])
         referencePixel = (0..<naxis).map { first.pointee.crpix[$0] }
         referenceValue = (0..<naxis).map { first.pointee.crval[$0] }
         linear = (0..<naxis * naxis).map { first.pointee.lin.cdelt[$0 / naxis] * lin[$0] }
