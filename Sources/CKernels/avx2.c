@@ -13,16 +13,16 @@
 
 #define LANES 8
 #include "vector.h"
-#include "loops.inc"
-#include "attention_rows.inc"
-#include "attention_f32.inc"
-#include "attention_gradient_f32.inc"
+#include "loops.h"
+#include "attention_rows.h"
+#include "attention_f32.h"
+#include "attention_gradient_f32.h"
 
 #pragma clang attribute pop
 
 #define TABLE kernel_table_avx2
 #define TABLE_NAME "AVX2"
 #define TABLE_ATTENTION(function) vector_##function
-#include "table.inc"
+#include "table.h"
 
 #endif

@@ -1,4 +1,4 @@
-// Backward attention with float32 arithmetic: FlashAttention-2, algorithm 2, on the tiles of attention_f32.inc.
+// Backward attention with float32 arithmetic: FlashAttention-2, algorithm 2, on the tiles of attention_f32.h.
 //
 // For a tile of queries and a block of keys, with l the log-sum-exp, D = Σ do · o of a row and scores in base 2:
 //     p = exp2(k·q - l)      dp - D = v·do - D      ds = p (dp - D)

@@ -3,10 +3,11 @@
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-enum {
-    TILE_VECTORS = 3,
-    TILE = TILE_VECTORS * LANES, // queries a tile takes
-};
+#ifndef TILE_VECTORS
+#define TILE_VECTORS 3
+#endif
+
+enum { TILE = TILE_VECTORS * LANES }; // queries a tile takes
 
 // Transposes a square of LANES x LANES numbers held in LANES vectors.
 INLINE void transpose_square(vf r[LANES]) {
