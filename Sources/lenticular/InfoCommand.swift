@@ -88,6 +88,12 @@ struct InfoCommand: ParsableCommand {
             lines.append("  WCS        \(text)")
             lines.append(
                 "  pixel      \(significant(wcs.pixelScaleArcsec)) arcsec, north \(fixed(wcs.rotationDegrees, 2))° from +y towards −x\(wcs.isSkyParity ? "" : ", mirrored")")
+            let corners = [(0, 0), (width, 0), (width, height), (0, height)].map { corner -> String in
+                guard let sky = wcs.pixelToSky(x: corner.0, y: corner.1) else { return "outside the projection" }
+                return "\(fixed(sky.ra, 7)) \(sky.dec < 0 ? "" : "+")\(fixed(sky.dec, 7))"
+            }
+            lines.append("  corners    \(corners[0]), \(corners[1]),")
+            lines.append("             \(corners[2]), \(corners[3])  (centres of the pixels, anticlockwise from the first)")
             let side = wcs.pixelScaleArcsec / 60
             lines.append("  field      \(significant((width + 1) * side)) × \(significant((height + 1) * side)) arcmin")
         } else {

@@ -5,7 +5,7 @@ internal import Foundation
 /// Pixel positions count from 0, pixel centres are integers (FITS's CRPIX and SExtractor's X_IMAGE count from 1). Sky
 /// positions are degrees, right ascension in [0, 360), in the system of the header (``frame``); galactic coordinates
 /// are converted to ICRS. All projections and distortions that wcslib knows are applied: TAN, SIP, TPV, ZPN and the others.
-/// Distortions given as lookup tables are not.
+/// Distortions given as lookup tables (HST's CPDIS and D2IM, a few hundredths of a pixel) are not.
 ///
 /// A crop, a resize or a flip is kept as a linear map from its pixels to the original ones, so positions stay exact;
 /// ``headerCards()`` folds the map into CRPIX, CD and the SIP coefficients.
@@ -36,20 +36,17 @@ public struct WCS: Sendable {
     /// - Parameter path: named in the error.
     /// - Throws: `ImageError` (`content`) when the header has no valid celestial WCS.
     public init(header: FITSHeader, path: String, hdu: Int? = nil) throws(ImageError) {
-        var cards: [UInt8] = []
-        for card in header.cards where Self.concerns(card.keyword) {
-            guard let value = card.value else { continue }
-            let text = card.isText ? "'" + value.replacing("'", with: "''") + "'" : value
-            let line = card.keyword.padding(toLength: 8, withPad: " ", startingAt: 0) + "= " + text
-            let bytes = Array(line.utf8)
-            guard card.keyword.utf8.count <= 8, bytes.count <= 80, bytes.allSatisfy({ (0x20...0x7e).contains($0) })
-            else { continue }
-            cards += bytes + [UInt8](repeating: 0x20, count: 80 - bytes.count)
-        }
-        guard !cards.isEmpty else { throw ImageError(.content, path: path, hdu: hdu, "has no WCS") }
-        cards += Array("END".utf8) + [UInt8](repeating: 0x20, count: 77)
+        let header = Self.namingDistortion(header)
+        let whole = Self.lines(header.cards)
+        guard !whole.isEmpty else { throw ImageError(.content, path: path, hdu: hdu, "has no WCS") }
         do {
-            handle = try WCSHandle(cards: cards)
+            // An image in a cube whose third axis wcslib cannot do without a table is placed on the sky all the same.
+            if let handle = try? WCSHandle(cards: whole) {
+                self.handle = handle
+            } else {
+                let celestial = Self.lines(header.cards.filter { Self.belongsToFirstAxes($0.keyword) })
+                handle = try WCSHandle(cards: celestial.isEmpty ? whole : celestial)
+            }
         } catch {
             throw ImageError(.content, path: path, hdu: hdu, error.reason)
         }
@@ -63,6 +60,43 @@ public struct WCS: Sendable {
             case ("RA--", _): .icrs
             default: .other
             }
+    }
+
+    /// The cards that concern wcslib, 80 characters each, and END.
+    private static func lines(_ all: [FITSHeader.Card]) -> [UInt8] {
+        // The plate solution of a digitised photographic plate counts only where there is no newer description.
+        let isModern = all.contains { $0.keyword == "CTYPE1" }
+        var cards: [UInt8] = []
+        for card in all where concerns(card.keyword) || (!isModern && isPlateSolution(card.keyword)) {
+            guard let value = card.value else { continue }
+            let text = card.isText ? "'" + value.replacing("'", with: "''") + "'" : value
+            let line = card.keyword.padding(toLength: 8, withPad: " ", startingAt: 0) + "= " + text
+            let bytes = Array(line.utf8)
+            guard card.keyword.utf8.count <= 8, bytes.count <= 80, bytes.allSatisfy({ (0x20...0x7e).contains($0) })
+            else { continue }
+            cards += bytes + [UInt8](repeating: 0x20, count: 80 - bytes.count)
+        }
+        return cards.isEmpty ? [] : cards + Array("END".utf8) + [UInt8](repeating: 0x20, count: 77)
+    }
+
+    /// Headers with SIP coefficients whose CTYPE forgets to say so are taken at their coefficients, as astropy does.
+    private static func namingDistortion(_ header: FITSHeader) -> FITSHeader {
+        guard header["A_ORDER"] != nil, header["B_ORDER"] != nil else { return header }
+        var header = header
+        for keyword in ["CTYPE1", "CTYPE2"] {
+            if var card = header[keyword], let type = card.value, type.hasSuffix("-TAN") {
+                card.value = type + "-SIP"
+                header.set(card)
+            }
+        }
+        return header
+    }
+
+    /// Whether a keyword is about the first two axes, or about none in particular.
+    private static func belongsToFirstAxes(_ keyword: String) -> Bool {
+        if keyword == "WCSAXES" || keyword == "NAXIS" { return false }
+        return keyword.wholeMatch(of: /(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|NAXIS)[3-9]|(CD|PC)([3-9]_\d|\d_[3-9])|(PV|PS)[3-9]_\d{1,2}/)
+            == nil
     }
 
     // MARK: - Transformations
@@ -233,21 +267,27 @@ public struct WCS: Sendable {
             || keyword.wholeMatch(of: /PV[12]_\d{1,2}/) != nil
     }
 
+    /// Keywords of the Digitized Sky Survey's plate solution.
+    private static func isPlateSolution(_ keyword: String) -> Bool {
+        keyword.wholeMatch(of: /AMD[XY]\d{1,2}|PPO\d|PLT(RA[HMS]|DEC(SN|[DMS]))|CNPIX[12]|[XY]PIXELSZ/) != nil
+    }
+
     /// Keywords that describe coordinates; the rest of a header does not concern wcslib.
     static func concerns(_ keyword: String) -> Bool {
         let names = ["WCSAXES", "NAXIS", "LONPOLE", "LATPOLE", "RADESYS", "RADECSYS", "EQUINOX", "EPOCH", "MJD-OBS", "DATE-OBS"]
         return names.contains(keyword) || isDistortion(keyword)
-            || keyword.wholeMatch(of: /(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|NAXIS)\d|(CD|PC)\d_\d|PC00\d00\d|CD00\d00\d|(PV|PS)\d_\d{1,2}|(DP|DQ|CPDIS|CQDIS)\d/)
+            || keyword.wholeMatch(of: /(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|NAXIS)\d|(CD|PC)\d_\d|PC00\d00\d|CD00\d00\d|(PV|PS)\d_\d{1,2}/)
                 != nil
     }
 }
 
-/// Galactic coordinates and ICRS: the rotation of the Hipparcos catalogue (ESA SP-1200, vol. 1, eq. 1.5.11).
+/// Galactic coordinates and ICRS, by the rotation between astropy's frames: the pole of Reid & Brunthaler (2004, ApJ 616, 872)
+/// in FK5, and the frame tie of FK5 and ICRS.
 private enum Galactic {
     private static let rows: [[Double]] = [
-        [-0.0548755604162154, -0.8734370902348850, -0.4838350155487132],
-        [0.4941094278755837, -0.4448296299600112, 0.7469822444972189],
-        [-0.8676661490190047, -0.1980763734312015, 0.4559837761750669],
+        [-0.05487565771259163, -0.8734370519556159, -0.48383507361671546],
+        [0.4941094371927268, -0.44482972122329517, 0.7469821839866676],
+        [-0.8676661375596576, -0.19807633727300059, 0.45598381368730156],
     ]
 
     static func toICRS(longitude: Double, latitude: Double) -> (ra: Double, dec: Double) {
