@@ -112,17 +112,18 @@ static void pack_tile(const float *x, size_t lines, size_t inner, size_t line_st
 static void pack(const float *x, size_t lines, size_t inner, size_t line_stride, size_t inner_stride, int parts,
                  int by_pairs, uint16_t *out) {
     size_t steps = blocks(inner, INNER), group = steps * (size_t)parts * TILE;
-    for (size_t t = 0; t < tile_pairs(lines); t++) {
-        size_t first = t * LINES, present = first < lines ? lines - first : 0;
-        if (present == 0) {
-            memset(out + t * group, 0, group * sizeof *out);
-            continue;
-        }
-        for (size_t s = 0; s < steps; s++) {
-            pack_tile(x + first * line_stride + s * INNER * inner_stride, present < LINES ? present : LINES,
-                      inner - s * INNER < INNER ? inner - s * INNER : INNER, line_stride, inner_stride, parts, by_pairs,
-                      out + t * group + s * (size_t)parts * TILE);
-        }
+    size_t present_tiles = blocks(lines, LINES);
+    for (size_t t = present_tiles; t < tile_pairs(lines); t++) memset(out + t * group, 0, group * sizeof *out);
+    // The memory that is read goes on along the inner dimension or along the lines: the inner loop follows it, because
+    // single cache lines of many rows are as slow as memory gets.
+    size_t count = present_tiles * steps;
+    for (size_t i = 0; i < count; i++) {
+        size_t t = inner_stride == 1 ? i / steps : i % present_tiles;
+        size_t s = inner_stride == 1 ? i % steps : i / present_tiles;
+        size_t first = t * LINES, present = lines - first;
+        pack_tile(x + first * line_stride + s * INNER * inner_stride, present < LINES ? present : LINES,
+                  inner - s * INNER < INNER ? inner - s * INNER : INNER, line_stride, inner_stride, parts, by_pairs,
+                  out + t * group + s * (size_t)parts * TILE);
     }
 }
 
