@@ -78,8 +78,10 @@ let package = Package(
             name: "ImageProcessingTests", dependencies: ["ImageProcessing", "Figures", "TestSupport"],
             swiftSettings: swift),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"], swiftSettings: swift),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: swift),
-        .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"], swiftSettings: swift),
+        .testTarget(
+            name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: swift),
+        .testTarget(
+            name: "ModelsTests", dependencies: ["Models", "TestSupport"], exclude: ["Fixtures"], swiftSettings: swift),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: swift),
         .testTarget(

@@ -25,41 +25,4 @@
 #define TABLE_ATTENTION(function) vector_##function
 #include "table.h"
 
-#undef TABLE
-#undef TABLE_NAME
-#define TABLE kernel_table_avx512bf16
-#define TABLE_NAME "AVX-512 BF16"
-#include "table.h"
-
-// Float32 products on tiles need three times the memory of the keys and values; they win where that stays in the
-// second-level cache and there are keys enough to pay for the packing.
-static bool runs_on_tiles(const kernel_attention *p) {
-    if (p->products == kernel_bfloat16) return true;
-    const int64_t bytes = p->keys * 2 * 3 * (2 * attention_round_up(p->width, 32) + LANES);
-    return p->keys >= 384 && bytes <= 1536 * 1024;
-}
-
-static void amx_or_vector_attention(
-    const kernel_attention *p, int64_t begin, int64_t end, void *scratch, kernel_attention_counters *counters) {
-    (runs_on_tiles(p) ? amx_attention : vector_attention)(p, begin, end, scratch, counters);
-}
-
-static int64_t amx_or_vector_attention_tile_queries(const kernel_attention *p) {
-    return (runs_on_tiles(p) ? amx_attention_tile_queries : vector_attention_tile_queries)(p);
-}
-
-static size_t amx_or_vector_attention_scratch(const kernel_attention *p) {
-    return (runs_on_tiles(p) ? amx_attention_scratch : vector_attention_scratch)(p);
-}
-
-#undef TABLE
-#undef TABLE_NAME
-#undef TABLE_ATTENTION
-#define TABLE kernel_table_amx
-#define TABLE_NAME "AMX"
-#define TABLE_ATTENTION(function) amx_or_vector_##function
-#define amx_or_vector_attention_gradient vector_attention_gradient
-#define amx_or_vector_attention_gradient_scratch vector_attention_gradient_scratch
-#include "table.h"
-
 #endif

@@ -76,6 +76,9 @@ INLINE void vf_store_part(float *y, vf value, int64_t n) {
 INLINE vf vf_from_bfloat16(vh x) { return vf_from_bits(__builtin_convertvector(x, vu) << 16); }
 
 INLINE vh vf_to_bfloat16(vf x) {
+#ifdef ROUNDS_TO_BFLOAT16
+    return (vh)_mm512_cvtneps_pbh((__m512)x);
+#endif
     const vu bits = vf_bits(x);
     const vu rounded = bits + 0x7FFFu + (bits >> 16 & 1u);
     const vu kept = __builtin_bit_cast(vu, x != x) != 0 ? (bits | 0x400000u) : rounded;
@@ -92,6 +95,9 @@ INLINE vf load(const void *x, kernel_type type, int64_t i, int64_t n) {
     }
     const uint16_t *from = (const uint16_t *)x + i;
     if (n == LANES) return vf_from_bfloat16(*(const vh_unaligned *)from);
+#if LANES == 16
+    return vf_from_bfloat16((vh)_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), from));
+#endif
     uint16_t lanes[LANES] = {0};
     __builtin_memcpy(lanes, from, (size_t)n * 2);
     return vf_from_bfloat16(*(const vh_unaligned *)lanes);
@@ -111,7 +117,11 @@ INLINE void store(void *y, kernel_type type, int64_t i, vf value, int64_t n) {
     if (n == LANES)
         *(vh_unaligned *)to = narrow;
     else
+#if LANES == 16
+        _mm256_mask_storeu_epi16(to, (__mmask16)((1u << n) - 1), (__m256i)narrow);
+#else
         __builtin_memcpy(to, &narrow, (size_t)n * 2);
+#endif
 }
 
 // Zero in the lanes from n on.

@@ -68,7 +68,8 @@ struct LoopTests {
         narrow.read { x in
             wide.write { HostKernels(set).convert(x, .bfloat16, into: $0, .float32, count: values.count) }
         }
-        #expect(largestDifference(narrow.values, values.map(roundedToBFloat16)) == 0)
+        // The instruction of AVX-512 BF16 takes subnormal numbers for 0.
+        #expect(largestDifference(narrow.values, values.map(roundedToBFloat16)) < Float.leastNormalMagnitude)
         #expect(largestDifference(wide.values, narrow.values) == 0)
     }
 
