@@ -73,9 +73,17 @@ enum CompressedImageCheck {
                 guard count >= 0, start >= 0, count <= heapSize / max(1, descriptor.elementSize),
                     start <= heapSize - count * descriptor.elementSize
                 else { throw damaged("tile \(row + 1) of column \(descriptor.name) lies outside the heap") }
-                guard descriptor.name == "COMPRESSED_DATA", count > 0 else { continue }
+                guard count > 0 else { continue }
                 let stream = hdu.dataOffset + heap + start
                 let length = count * descriptor.elementSize
+                // Tiles that cannot be quantized are gzip streams in a column of their own. cfitsio goes on for ever on a
+                // stream that ends too early.
+                if descriptor.name == "GZIP_COMPRESSED_DATA" || (descriptor.name == "COMPRESSED_DATA" && method.hasPrefix("GZIP")) {
+                    guard PackedFile.isGzipStream(bytes, stream..<(stream + length), limit: 8 * tilePixels) else {
+                        throw damaged("tile \(row + 1) is no whole gzip stream")
+                    }
+                }
+                guard descriptor.name == "COMPRESSED_DATA" else { continue }
                 switch method {
                 case "HCOMPRESS_1":
                     guard length >= 14, bytes[stream] == 0xdd, bytes[stream + 1] == 0x99 else {

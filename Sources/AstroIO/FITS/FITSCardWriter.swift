@@ -2,18 +2,39 @@ internal import CFITSIO
 
 /// Cards as the FITS standard wants them: 80 printable ASCII characters.
 enum FITSCardWriter {
+    /// Keywords of the form of a file, which the writer makes itself.
+    private static let structural: Set<String> = [
+        "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "PCOUNT", "GCOUNT", "GROUPS", "BSCALE", "BZERO", "BLANK", "END",
+        "CHECKSUM", "DATASUM", "EXTNAME", "EXTVER", "EXTLEVEL", "INHERIT", "TFIELDS", "THEAP", "DATAMIN", "DATAMAX", "BANDS",
+        "BUNIT", "CONTINUE", "LONGSTRN", "NEXTEND", "ZHECKSUM", "ZDATASUM", "ZIMAGE", "ZTABLE", "ZSIMPLE", "ZTENSION",
+        "ZEXTEND", "ZBITPIX", "ZNAXIS", "ZCMPTYPE", "ZMASKCMP", "ZQUANTIZ", "ZDITHER0", "ZBLOCKED", "ZPCOUNT", "ZGCOUNT",
+        "ZSCALE", "ZZERO", "ZBLANK", "FZALGOR", "FZTILE", "FZQVALUE", "FZMETHD", "FZDTHRSD",
+    ]
+    /// The same, with a number behind them.
+    private static let numbered: Set<Substring> = [
+        "NAXIS", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL", "TTYPE", "TFORM", "TUNIT", "TNULL", "TSCAL", "TZERO", "TDISP", "TDIM",
+        "TBCOL", "BAND",
+    ]
+
     /// Keywords that cfitsio or the writer makes itself; those of another file would contradict the new one.
     static func isStructural(_ keyword: String) -> Bool {
-        let names: Set<String> = [
-            "SIMPLE", "XTENSION", "BITPIX", "EXTEND", "PCOUNT", "GCOUNT", "GROUPS", "BSCALE", "BZERO", "BLANK", "END",
-            "CHECKSUM", "DATASUM", "EXTNAME", "EXTVER", "EXTLEVEL", "INHERIT", "TFIELDS", "THEAP", "DATAMIN", "DATAMAX",
-            "BANDS", "BUNIT", "CONTINUE", "LONGSTRN", "NEXTEND", "ZHECKSUM", "ZDATASUM",
-        ]
-        if names.contains(keyword) { return true }
-        // The tile-compression and table keywords of the standard, which are all about the bytes of the other file.
-        return keyword.wholeMatch(
-            of: /NAXIS\d*|Z(IMAGE|TABLE|SIMPLE|TENSION|EXTEND|BITPIX|NAXIS\d*|TILE\d+|NAME\d+|VAL\d+|CMPTYPE|MASKCMP|QUANTIZ|DITHER0|BLOCKED|PCOUNT|GCOUNT|SCALE|ZERO|BLANK)|T(TYPE|FORM|UNIT|NULL|SCAL|ZERO|DISP|DIM|BCOL)\d+|BAND\d+|FZ(ALGOR|TILE|QVALUE|METHD|DTHRSD)|MP_\w+/)
-            != nil
+        if structural.contains(keyword) || keyword.hasPrefix("MP_") { return true }
+        let part = IndexedKeyword(keyword)
+        return part.first != nil && !part.isPair && numbered.contains(part.stem)
+    }
+
+    private static func isStandard(_ keyword: String) -> Bool {
+        (1...8).contains(keyword.utf8.count)
+            && keyword.utf8.allSatisfy {
+                (0x41...0x5a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5f || $0 == 0x2d
+            }
+    }
+
+    /// Words of printable characters with single blanks between them: what HIERARCH keywords may be.
+    private static func isHierarchical(_ keyword: String) -> Bool {
+        keyword.utf8.count <= 40 && !keyword.isEmpty
+            && keyword.utf8.allSatisfy { (0x20...0x7e).contains($0) && $0 != UInt8(ascii: "=") }
+            && keyword.split(separator: " ", omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty }
     }
 
     /// The cards of 80 characters that stand for one card; none where its keyword cannot be one.
@@ -21,9 +42,8 @@ enum FITSCardWriter {
         let keyword = card.keyword.uppercased()
         guard let value = card.value else { return commentary(keyword, card.comment ?? "") }
         let comment = card.comment.map(printable)
-        if keyword.wholeMatch(of: /[A-Z0-9_\-]{1,8}/) == nil {
-            guard card.keyword.wholeMatch(of: /[!-~]+( [!-~]+)*/) != nil, !keyword.contains("="), keyword.utf8.count <= 40
-            else { return [] }
+        if !isStandard(keyword) {
+            guard isHierarchical(card.keyword) else { return [] }
             if card.isText || !isNumberOrFlag(value) {
                 return FITSTableHeader.hierarchCards(card.keyword, FITSText.encode(value), comment)
             }
@@ -62,7 +82,7 @@ enum FITSCardWriter {
     }
 
     private static func commentary(_ keyword: String, _ text: String) -> [String] {
-        guard keyword.isEmpty || keyword.wholeMatch(of: /[A-Z0-9_\-]{1,8}/) != nil else { return [] }
+        guard keyword.isEmpty || isStandard(keyword) else { return [] }
         // A card that looks like a value but has none is written as a comment of that name.
         var rest = Array(printable(text).utf8)
         var lines: [String] = []
@@ -81,7 +101,36 @@ enum FITSCardWriter {
 
     /// A value that FITS allows without quotes: integer, real, complex or logical.
     static func isNumberOrFlag(_ value: String) -> Bool {
-        value.wholeMatch(of: /[+\-]?(\d+\.?\d*|\.\d+)([EeDd][+\-]?\d+)?|T|F|\([0-9+\-.EeDd]+ *, *[0-9+\-.EeDd]+\)/) != nil
+        if value == "T" || value == "F" { return true }
+        if value.hasPrefix("("), value.hasSuffix(")") {
+            let parts = value.dropFirst().dropLast().split(separator: ",", omittingEmptySubsequences: false)
+            return parts.count == 2 && parts.allSatisfy { isReal($0.drop { $0 == " " }) }
+        }
+        return isReal(Substring(value))
+    }
+
+    /// Digits with at most one point, a sign before them and an exponent behind them.
+    private static func isReal(_ text: Substring) -> Bool {
+        var bytes = text.utf8[...]
+        func sign() { if let byte = bytes.first, byte == 0x2b || byte == 0x2d { bytes.removeFirst() } }
+        func digits() -> Int {
+            let count = bytes.prefix { (0x30...0x39).contains($0) }.count
+            bytes.removeFirst(count)
+            return count
+        }
+        sign()
+        var count = digits()
+        if bytes.first == 0x2e {
+            bytes.removeFirst()
+            count += digits()
+        }
+        guard count > 0 else { return false }
+        if let byte = bytes.first, "EeDd".utf8.contains(byte) {
+            bytes.removeFirst()
+            sign()
+            guard digits() > 0 else { return false }
+        }
+        return bytes.isEmpty
     }
 
     private static func printable(_ text: String) -> String {

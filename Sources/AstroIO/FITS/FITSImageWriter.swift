@@ -196,6 +196,13 @@ public enum FITSImageWriter {
         image.unit.map { [text("BUNIT", "(\($0))**2")] } ?? []
     }
 
+    /// LTV and LTM, and sections of the detector.
+    private static func isPositionInParent(_ keyword: String) -> Bool {
+        let part = IndexedKeyword(keyword)
+        if part.stem == "LTV" || part.stem == "LTM" { return true }
+        return ["DATASEC", "TRIMSEC", "BIASSEC", "CCDSEC", "DETSEC", "AMPSEC"].contains { keyword.hasPrefix($0) }
+    }
+
     /// Unit, WCS, what the image's header says beside its form, and the history.
     private static func headerCards(_ image: Image, _ options: Options) -> [FITSHeader.Card] {
         var cards = image.unit.map { [text("BUNIT", $0)] } ?? []
@@ -207,7 +214,7 @@ public enum FITSImageWriter {
             if FITSCardWriter.isStructural(card.keyword) || own.contains(card.keyword) || card.keyword == "FILTER" { continue }
             // What wcslib read is written afresh; the position of a cut-out in its parent holds only while nothing was cut.
             if image.wcs != nil && WCS.concerns(card.keyword) && !["MJD-OBS", "DATE-OBS"].contains(card.keyword) { continue }
-            if isMoved && card.keyword.wholeMatch(of: /LT[VM]\d(_\d)?|(DATA|TRIM|BIAS|CCD|DET|AMP)SEC\w*/) != nil { continue }
+            if isMoved && isPositionInParent(card.keyword) { continue }
             cards.append(card)
         }
         for line in image.provenance.history + options.history { cards.append(.init("HISTORY", value: nil, comment: line)) }

@@ -38,6 +38,29 @@ enum PackedFile {
         return (bytes.count, name)
     }
 
+    /// Whether a part of `bytes` is one whole gzip stream of at most `limit` bytes unpacked.
+    static func isGzipStream(_ bytes: [UInt8], _ range: Range<Int>, limit: Int) -> Bool {
+        guard range.count < 1 << 31 else { return false }
+        var stream = z_stream()
+        guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else { return false }
+        defer { inflateEnd(&stream) }
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        return bytes.withUnsafeBufferPointer { input in
+            stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress! + range.lowerBound)
+            stream.avail_in = UInt32(range.count)
+            while true {
+                let status = chunk.withUnsafeMutableBufferPointer { out in
+                    stream.next_out = out.baseAddress
+                    stream.avail_out = UInt32(out.count)
+                    return inflate(&stream, Z_NO_FLUSH)
+                }
+                if Int(stream.total_out) > limit { return false }
+                if status == Z_STREAM_END { return true }
+                guard status == Z_OK else { return false }
+            }
+        }
+    }
+
     private static func gunzip(_ packed: [UInt8], _ path: String) throws(ImageError) -> [UInt8] {
         var packed = packed
         var out: [UInt8] = []

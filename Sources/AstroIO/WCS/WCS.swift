@@ -95,9 +95,14 @@ public struct WCS: Sendable {
     /// Whether a keyword is about the first two axes, or about none in particular.
     private static func belongsToFirstAxes(_ keyword: String) -> Bool {
         if keyword == "WCSAXES" || keyword == "NAXIS" { return false }
-        return keyword.wholeMatch(of: /(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|NAXIS)[3-9]|(CD|PC)([3-9]_\d|\d_[3-9])|(PV|PS)[3-9]_\d{1,2}/)
-            == nil
+        let part = IndexedKeyword(keyword)
+        guard let first = part.first else { return true }
+        if axisKeywords.contains(part.stem) { return first <= 2 }
+        return first <= 2 && ((part.stem != "CD" && part.stem != "PC") || (part.second ?? 0) <= 2)
     }
+
+    /// Keywords with one index, that of an axis.
+    private static let axisKeywords: Set<Substring> = ["CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT", "CROTA", "NAXIS"]
 
     // MARK: - Transformations
 
@@ -263,21 +268,32 @@ public struct WCS: Sendable {
     }
 
     private static func isDistortion(_ keyword: String) -> Bool {
-        sipPowers(keyword) != nil || ["A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"].contains(keyword)
-            || keyword.wholeMatch(of: /PV[12]_\d{1,2}/) != nil
+        if sipPowers(keyword) != nil || ["A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"].contains(keyword) { return true }
+        let part = IndexedKeyword(keyword)
+        return part.stem == "PV" && part.isPair && (part.first == 1 || part.first == 2)
     }
 
     /// Keywords of the Digitized Sky Survey's plate solution.
     private static func isPlateSolution(_ keyword: String) -> Bool {
-        keyword.wholeMatch(of: /AMD[XY]\d{1,2}|PPO\d|PLT(RA[HMS]|DEC(SN|[DMS]))|CNPIX[12]|[XY]PIXELSZ/) != nil
+        let part = IndexedKeyword(keyword)
+        if ["AMDX", "AMDY", "PPO", "CNPIX"].contains(part.stem) { return part.first != nil && !part.isPair }
+        return ["PLTRAH", "PLTRAM", "PLTRAS", "PLTDECSN", "PLTDECD", "PLTDECM", "PLTDECS", "XPIXELSZ", "YPIXELSZ"]
+            .contains(keyword)
     }
+
+    private static let plainKeywords: Set<String> = [
+        "WCSAXES", "NAXIS", "LONPOLE", "LATPOLE", "RADESYS", "RADECSYS", "EQUINOX", "EPOCH", "MJD-OBS", "DATE-OBS",
+    ]
 
     /// Keywords that describe coordinates; the rest of a header does not concern wcslib.
     static func concerns(_ keyword: String) -> Bool {
-        let names = ["WCSAXES", "NAXIS", "LONPOLE", "LATPOLE", "RADESYS", "RADECSYS", "EQUINOX", "EPOCH", "MJD-OBS", "DATE-OBS"]
-        return names.contains(keyword) || isDistortion(keyword)
-            || keyword.wholeMatch(of: /(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|NAXIS)\d|(CD|PC)\d_\d|PC00\d00\d|CD00\d00\d|(PV|PS)\d_\d{1,2}/)
-                != nil
+        if plainKeywords.contains(keyword) || isDistortion(keyword) { return true }
+        let part = IndexedKeyword(keyword)
+        switch part.stem {
+        case "CD", "PC": return part.isPair || keyword.utf8.count == 8 // CD1_2, or the old CD001002
+        case "PV", "PS": return part.isPair
+        default: return part.hasOneDigit && axisKeywords.contains(part.stem)
+        }
     }
 }
 
