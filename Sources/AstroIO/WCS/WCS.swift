@@ -36,7 +36,7 @@ public struct WCS: Sendable {
     /// - Parameter path: named in the error.
     /// - Throws: `ImageError` (`content`) when the header has no valid celestial WCS.
     public init(header: FITSHeader, path: String, hdu: Int? = nil) throws(ImageError) {
-        let header = Self.namingDistortion(header)
+        let header = Self.preferringSIP(header)
         let whole = Self.lines(header.cards)
         guard !whole.isEmpty else { throw ImageError(.content, path: path, hdu: hdu, "has no WCS") }
         do {
@@ -64,12 +64,14 @@ public struct WCS: Sendable {
 
     /// The cards that concern wcslib, 80 characters each, and END.
     private static func lines(_ all: [FITSHeader.Card]) -> [UInt8] {
-        // The plate solution of a digitised photographic plate counts only where there is no newer description.
-        let isModern = all.contains { $0.keyword == "CTYPE1" }
         var cards: [UInt8] = []
-        for card in all where concerns(card.keyword) || (!isModern && isPlateSolution(card.keyword)) {
+        for card in all where concerns(card.keyword) || isPlateSolution(card.keyword) {
             guard let value = card.value else { continue }
-            let text = card.isText ? "'" + value.replacing("'", with: "''") + "'" : value
+            // The standard asks for at least eight characters between the quotes.
+            let text =
+                card.isText
+                ? "'" + value.replacing("'", with: "''").padding(toLength: max(8, value.count), withPad: " ", startingAt: 0) + "'"
+                : value
             let line = card.keyword.padding(toLength: 8, withPad: " ", startingAt: 0) + "= " + text
             let bytes = Array(line.utf8)
             guard card.keyword.utf8.count <= 8, bytes.count <= 80, bytes.allSatisfy({ (0x20...0x7e).contains($0) })
@@ -79,8 +81,9 @@ public struct WCS: Sendable {
         return cards.isEmpty ? [] : cards + Array("END".utf8) + [UInt8](repeating: 0x20, count: 77)
     }
 
-    /// Headers with SIP coefficients whose CTYPE forgets to say so are taken at their coefficients, as astropy does.
-    private static func namingDistortion(_ header: FITSHeader) -> FITSHeader {
+    /// Headers with SIP coefficients are taken at these, as astropy does: also where CTYPE forgets to say so, and where there
+    /// is another description of the distortion.
+    private static func preferringSIP(_ header: FITSHeader) -> FITSHeader {
         guard header["A_ORDER"] != nil, header["B_ORDER"] != nil else { return header }
         var header = header
         for keyword in ["CTYPE1", "CTYPE2"] {
@@ -89,6 +92,8 @@ public struct WCS: Sendable {
                 header.set(card)
             }
         }
+        // SCAMP's PV cards beside SIP describe the same distortion once more.
+        header.cards.removeAll { IndexedKeyword($0.keyword).stem == "PV" && isDistortion($0.keyword) }
         return header
     }
 
