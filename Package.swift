@@ -82,7 +82,8 @@ let package = Package(
             name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "ModelsTests", dependencies: ["Models", "TestSupport"], exclude: ["Fixtures"], swiftSettings: swift),
-        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"], swiftSettings: swift),
+        .testTarget(
+            name: "DatasetsTests", dependencies: ["Datasets", "ImageProcessing", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "PipelinesTests", dependencies: ["Pipelines", "Outliers", "Inference", "TestSupport"],

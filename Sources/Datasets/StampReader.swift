@@ -118,7 +118,7 @@ private struct PixelContent {
         if let mask = image.mask {
             for (value, mask) in zip(image.pixels, mask) {
                 if mask.contains(.saturated) { saturated = true }
-                if mask.isEmpty || mask == .interpolated { look(value) } else { masked += 1 }
+                if mask.isEmpty || mask == .interpolated || !value.isFinite { look(value) } else { masked += 1 }
             }
         } else {
             for value in image.pixels { look(value) }

@@ -26,9 +26,10 @@ public struct SkyEstimate: Sendable, Equatable {
         var deviation: Float = 0
         for _ in 0..<10 {
             let median = Self.median(sample[low..<high])
-            var sum = 0.0
-            for value in sample[low..<high] { sum += Double(value - median) * Double(value - median) }
-            deviation = Float((sum / Double(high - low)).squareRoot())
+            let count = Double(high - low)
+            let mean = sample[low..<high].reduce(0.0) { $0 + Double($1) } / count
+            let squares = sample[low..<high].reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) }
+            deviation = Float((squares / count).squareRoot())
             let begin = sample[low..<high].partitioningIndex { $0 >= median - 3 * deviation }
             let end = sample[low..<high].partitioningIndex { $0 > median + 3 * deviation }
             if (begin == low && end == high) || end - begin < 8 { break }

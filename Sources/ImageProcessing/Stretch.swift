@@ -115,7 +115,7 @@ extension Stretch.Limits {
             let outside = (0..<count).map { bad[$0] || abs(residuals[$0]) > 2.5 * deviation }
             // A rejected sample takes its neighbours along.
             bad = (0..<count).map { i in
-                outside[max(0, i - (grow - 1) / 2 - (grow % 2 == 0 ? 0 : 0))...min(count - 1, i + grow / 2)].contains(true)
+                outside[max(0, i - grow / 2)...min(count - 1, i + (grow - 1) / 2)].contains(true)
             }
             last = good
             good = bad.count { !$0 }

@@ -33,3 +33,10 @@ public func withTemporaryFolder<Result>(_ body: (String) throws -> Result) throw
     defer { try? FileManager.default.removeItem(atPath: path) }
     return try body(path)
 }
+
+/// A JSON file below Tests/Fixtures.
+public func fixture<Value: Decodable>(_ name: String, as type: Value.Type) throws -> Value {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Fixtures/" + name)
+    return try JSONDecoder().decode(type, from: Data(contentsOf: path))
+}

@@ -96,7 +96,7 @@ enum CompressedImageCheck {
                         throw damaged("tile \(row + 1) claims \(a) × \(b) pixels")
                     }
                 case "PLIO_1":
-                    guard length >= 6, plioLength(bytes, stream) <= length / 2 else {
+                    guard isLineList(bytes, stream, words: length / 2) else {
                         throw damaged("tile \(row + 1) is no PLIO line list")
                     }
                 default: break
@@ -123,11 +123,14 @@ enum CompressedImageCheck {
         return nil
     }
 
-    /// The number of 16-bit words that an IRAF line list claims.
-    private static func plioLength(_ bytes: [UInt8], _ at: Int) -> Int {
+    /// Whether the head of an IRAF line list, in 16-bit words, points to instructions inside the list (imlib's plio.c, pl_l2pi).
+    private static func isLineList(_ bytes: [UInt8], _ at: Int, words: Int) -> Bool {
         func word(_ index: Int) -> Int { Int(Int16(truncatingIfNeeded: bigEndian(bytes, at + 2 * index, 2))) }
-        guard word(2) <= 0 else { return word(2) }
-        return at + 10 <= bytes.count ? (word(4) << 15) + word(3) : Int.max
+        guard words >= 3 else { return false }
+        if word(2) > 0 { return word(2) <= words }
+        guard words >= 5, word(3) >= 0, word(4) >= 0 else { return false }
+        let length = (word(4) << 15) + word(3)
+        return length <= words && (0...max(0, length)).contains(word(1))
     }
 
     private static func bigEndian(_ bytes: [UInt8], _ at: Int, _ count: Int) -> Int64 {

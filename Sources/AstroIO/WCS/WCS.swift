@@ -37,6 +37,11 @@ public struct WCS: Sendable {
     /// - Throws: `ImageError` (`content`) when the header has no valid celestial WCS.
     public init(header: FITSHeader, path: String, hdu: Int? = nil) throws(ImageError) {
         let header = Self.preferringSIP(header)
+        // wcslib would take a matrix of zeros for one that is not given.
+        let matrix = header.cards.filter { ["CD", "PC"].contains(IndexedKeyword($0.keyword).stem) }.compactMap { Double($0.value ?? "") }
+        if !matrix.isEmpty, matrix.allSatisfy({ $0 == 0 }) {
+            throw ImageError(.content, path: path, hdu: hdu, "the matrix of its WCS is zero")
+        }
         let whole = Self.lines(header.cards)
         guard !whole.isEmpty else { throw ImageError(.content, path: path, hdu: hdu, "has no WCS") }
         do {

@@ -5,7 +5,7 @@ import Foundation
 /// Each component is integrated over the cells of a grid four times finer than the pixels (adaptively where a profile is
 /// steep), the sum is convolved with the PSF, integrated over the same cells, and cells are added up to pixels. The grid is wider
 /// than the stamp, so light scattered into it from outside is there.
-struct SceneRenderer: Sendable {
+package struct SceneRenderer: Sendable {
     /// Side of the stamp in pixels.
     let size: Int
     /// Arcseconds a pixel.
@@ -18,7 +18,7 @@ struct SceneRenderer: Sendable {
     private var margin: Int { (gridSide - size * Self.cellsPerPixel) / 2 }
     private var cell: Double { pixelScale / Double(Self.cellsPerPixel) }
 
-    init(size: Int, pixelScale: Double) {
+    package init(size: Int, pixelScale: Double) {
         precondition(size > 0 && size.isMultiple(of: 2), "[SceneRenderer] expected an even size, got \(size)")
         self.size = size
         self.pixelScale = pixelScale
@@ -29,7 +29,7 @@ struct SceneRenderer: Sendable {
     }
 
     /// The stamp in each band: size × size numbers in the unit of the components' flux, first row at the bottom.
-    func render(_ components: [LightComponent], psfs: [MoffatPSF]) -> [[Float]] {
+    package func render(_ components: [LightComponent], psfs: [MoffatPSF]) -> [[Float]] {
         var planes = [[Float]](
             repeating: [Float](repeating: 0, count: gridSide * gridSide), count: psfs.count)
         for component in components {
