@@ -38,7 +38,7 @@ enum ObjectTable {
                 description: "Mean distance to the nearest neighbours among the embeddings; larger is more unusual"),
             ColumnDescription("outlier_rank", .int32, description: "1 = the most unusual object; 0 = not scored"),
             ColumnDescription(
-                "outlier_percentile", .float, unit: "%", description: "Percentage of scored objects with a lower score"),
+                "outlier_percentile", .float, description: "Percentage (0 to 100) of scored objects with a lower score"),
             ColumnDescription("nearest_id", .text, ucd: "meta.id.cross", description: "id_str of the nearest neighbour"),
             ColumnDescription("nearest_distance", .double, description: "Distance to the nearest neighbour"),
         ]

@@ -13,7 +13,7 @@ enum CompressedImageCheck {
                 .unsupported, path: path, hdu: hdu.number,
                 "the compression \(header.text("ZCMPTYPE") ?? "(ZCMPTYPE missing)") is not supported")
         }
-        if let keyword = doubtfulKeyword(header) { throw damaged("\(keyword) is given twice or is no integer") }
+        if let keyword = FITSNumericKeywords.doubtful(header) { throw damaged("\(keyword) is given twice or is no integer") }
         guard header.integer("BITPIX") == 8, header.integer("NAXIS") == 2, let rowWidth = header.integer("NAXIS1"),
             let rows = header.integer("NAXIS2"), let fields = header.integer("TFIELDS"), (1...999).contains(fields)
         else { throw damaged("the table of the compressed image is not valid") }
@@ -103,24 +103,6 @@ enum CompressedImageCheck {
                 }
             }
         }
-    }
-
-    /// The first keyword about sizes that stands twice or whose value is no plain integer: cfitsio reads the digits before a
-    /// blank, and finds the first or the second card depending on where it read last.
-    private static func doubtfulKeyword(_ header: FITSHeader) -> String? {
-        let plain: Set<String> = ["BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "TFIELDS", "THEAP", "ZBITPIX", "ZNAXIS"]
-        let numbered: Set<Substring> = ["NAXIS", "ZNAXIS", "ZTILE"]
-        let unique: Set<Substring> = ["TFORM", "TTYPE", "ZVAL", "ZNAME"]
-        var seen: Set<String> = []
-        for card in header.cards {
-            let part = IndexedKeyword(card.keyword)
-            let isNumbered = part.first != nil && !part.isPair
-            let isSize = plain.contains(card.keyword) || (isNumbered && numbered.contains(part.stem))
-            guard isSize || card.keyword == "ZCMPTYPE" || (isNumbered && unique.contains(part.stem)) else { continue }
-            if !seen.insert(card.keyword).inserted { return card.keyword }
-            if isSize && (card.isText || card.value.flatMap({ Int($0) }) == nil) { return card.keyword }
-        }
-        return nil
     }
 
     /// Whether the head of an IRAF line list, in 16-bit words, points to instructions inside the list (imlib's plio.c, pl_l2pi).

@@ -45,6 +45,9 @@ struct FITSPixels {
         }
         guard !axes.isEmpty else { throw ImageError(.content, path: path, hdu: hdu.number, "holds no pixels") }
         guard [8, 16, 32, 64, -32, -64].contains(hdu.bitpix) else { throw damaged("BITPIX is \(hdu.bitpix)") }
+        if let keyword = FITSNumericKeywords.invalid(hdu.header) {
+            throw damaged("\(keyword) is no number: \(hdu.header.text(keyword) ?? "empty")")
+        }
         if hdu.kind == .compressedImage {
             try CompressedImageCheck.run(bytes, hdu, path: path)
         }
