@@ -84,7 +84,7 @@ let package = Package(
             name: "DatasetsTests", dependencies: ["Datasets", "ImageProcessing", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: swift),
         .testTarget(
-            name: "PipelinesTests", dependencies: ["Pipelines", "Outliers", "Inference", "TestSupport"],
+            name: "PipelinesTests", dependencies: ["Pipelines", "Outliers", "Inference", "Datasets", "Models", "Tensors", "TestSupport"],
             swiftSettings: swift),
         .testTarget(
             name: "OutliersTests", dependencies: ["Outliers", "Inference", "Tensors", "TestSupport"], swiftSettings: swift),

@@ -12,6 +12,9 @@ public struct Embedder: Sendable {
     /// How stamps must be made for this model.
     public let normalization: StampNormalization
     public let attention: AttentionVariant
+    /// Views of each stamp whose embeddings are averaged: 1, 4 (quarter turns) or 8 (and their mirror images). The sky has no
+    /// up: with views, a galaxy's embedding hardly depends on how it is turned.
+    public let views: Int
 
     /// Numbers in an embedding.
     public var width: Int { model.configuration.embeddingWidth }
@@ -23,7 +26,8 @@ public struct Embedder: Sendable {
     /// - Parameter threads: 1 for one embedder shared by a worker a core.
     /// - Throws: `InferenceError` naming what is missing or does not fit.
     public init(
-        path: String, precision: DType = .float32, attention: AttentionVariant = .vfa, threads: Int = 1
+        path: String, precision: DType = .float32, attention: AttentionVariant = .vfa, views: Int = 1,
+        threads: Int = 1
     ) throws(InferenceError) {
         do {
             model = try VisionTransformer.load(
@@ -52,7 +56,9 @@ public struct Embedder: Sendable {
             throw InferenceError(
                 path: path, "stamps of \(normalization.size) pixels are no multiple of the patch size \(model.configuration.patchSize)")
         }
+        precondition([1, 4, 8].contains(views), "[Embedder] expected 1, 4 or 8 views, got \(views)")
         self.attention = attention
+        self.views = views
     }
 
     /// Embeddings of stamps, count × width.
@@ -60,7 +66,44 @@ public struct Embedder: Sendable {
     /// - Parameter stamps: count × 3 × size × size numbers, normalised.
     public func embed(_ stamps: [Float], count: Int) -> [Float] {
         guard count > 0 else { return [] }
-        return model.embed(
+        var sum = embedding(of: stamps, count)
+        guard views > 1 else { return sum }
+        for view in 1..<views {
+            let turned = embedding(of: Self.turned(stamps, side: normalization.size, view: view), count)
+            for index in sum.indices { sum[index] += turned[index] }
+        }
+        let factor = 1 / Float(views)
+        for index in sum.indices { sum[index] *= factor }
+        return sum
+    }
+
+    private func embedding(of stamps: [Float], _ count: Int) -> [Float] {
+        model.embed(
             batch: stamps, count: count, height: normalization.size, width: normalization.size, attention: attention)
+    }
+
+    /// Square planes turned by `view` quarters anticlockwise; from 4 on mirrored first.
+    package static func turned(_ planes: [Float], side: Int, view: Int) -> [Float] {
+        let last = side - 1
+        return [Float](unsafeUninitializedCapacity: planes.count) { out, count in
+            planes.withUnsafeBufferPointer { source in
+                for plane in stride(from: 0, to: planes.count, by: side * side) {
+                    for y in 0..<side {
+                        for x in 0..<side {
+                            var (u, v) =
+                                switch view & 3 {
+                                case 0: (x, y)
+                                case 1: (last - y, x)
+                                case 2: (last - x, last - y)
+                                default: (y, last - x)
+                                }
+                            if view >= 4 { u = last - u }
+                            out[plane + y * side + x] = source[plane + v * side + u]
+                        }
+                    }
+                }
+            }
+            count = planes.count
+        }
     }
 }

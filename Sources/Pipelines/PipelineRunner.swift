@@ -289,6 +289,9 @@ struct EmbeddingStage: Sendable {
         precision = settings.precision
         batch = settings.batch
         workers = settings.workers > 0 ? settings.workers : ProcessInfo.processInfo.activeProcessorCount
+        guard [1, 4, 8].contains(settings.views) else {
+            throw PipelineError(.configuration, "embed.views: expected 1, 4 or 8, got \(settings.views)")
+        }
         let attention: AttentionVariant =
             switch settings.attention {
             case "fa2": .fa2
@@ -297,7 +300,8 @@ struct EmbeddingStage: Sendable {
             }
         do {
             embedder = try Embedder(
-                path: path, precision: settings.precision == "bfloat16" ? .bfloat16 : .float32, attention: attention)
+                path: path, precision: settings.precision == "bfloat16" ? .bfloat16 : .float32, attention: attention,
+                views: settings.views)
         } catch {
             throw PipelineError(.model, path: error.path, error.reason)
         }

@@ -79,6 +79,9 @@ package struct EmbedSettings {
         Setting(
             "precision", .text("float32"), choices: ["float32", "bfloat16"], help: "Arithmetic of the matrix products."),
         Setting("attention", .text("vfa"), choices: ["vfa", "fa2", "naive"], help: "Attention algorithm; all give the same result."),
+        Setting(
+            "views", .integer(4), range: 1...8,
+            help: "Views of each stamp whose embeddings are averaged: 1, 4 (quarter turns), 8 (mirrored too); turned galaxies are then alike."),
         Setting("batch", .integer(32), range: 1...4096, help: "Objects a worker computes at once."),
         Setting("workers", .integer(0), range: 0...1024, help: "Threads that compute; 0 = one a core."),
     ]
@@ -86,6 +89,7 @@ package struct EmbedSettings {
     package let model: String
     package let precision: String
     package let attention: String
+    package let views: Int
     package let batch: Int
     package let workers: Int
 
@@ -93,6 +97,7 @@ package struct EmbedSettings {
         model = stage.text("model")
         precision = stage.text("precision")
         attention = stage.text("attention")
+        views = stage.integer("views")
         batch = stage.integer("batch")
         workers = stage.integer("workers")
     }

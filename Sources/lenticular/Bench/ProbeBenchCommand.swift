@@ -35,6 +35,9 @@ struct ProbeBenchCommand: ParsableCommand {
     @Option(help: "Arithmetic of the matrix products: float32 or bfloat16.")
     var precision: DType = .float32
 
+    @Option(help: "Views of each stamp whose embeddings are averaged: 1, 4 or 8.")
+    var views = 1
+
     @Option(help: "Splits of the linear classifier.")
     var seeds = 5
 
@@ -56,6 +59,7 @@ struct ProbeBenchCommand: ParsableCommand {
 
     struct Report: Encodable {
         var model: String
+        var views: Int
         var column: String
         var objects: Int
         var classes: [String: Int]
@@ -64,6 +68,7 @@ struct ProbeBenchCommand: ParsableCommand {
     }
 
     func validate() throws {
+        if ![1, 4, 8].contains(views) { throw ValidationError("--views: expected 1, 4 or 8") }
         if seeds < 1 { throw ValidationError("--seeds: expected at least 1") }
     }
 
@@ -76,7 +81,7 @@ struct ProbeBenchCommand: ParsableCommand {
                 "\(labels): \(objects.count) images have a label in column '\(column)', of \(names.count) classes; at least 2 are needed")
         }
 
-        let embedder = try Embedder(path: InstalledFiles.model(named: model), precision: precision)
+        let embedder = try Embedder(path: InstalledFiles.model(named: model), precision: precision, views: views)
         let reader = StampReader(normalization: embedder.normalization)
         let progress = Progress("embedding", total: objects.count, unit: "images", enabled: !quiet)
         let side = 16
@@ -127,7 +132,8 @@ struct ProbeBenchCommand: ParsableCommand {
                 ]))
         }
         try json.write(
-            Report(model: model, column: column, objects: classes.count, classes: counts, seeds: seeds, rows: rows))
+            Report(
+                model: model, views: views, column: column, objects: classes.count, classes: counts, seeds: seeds, rows: rows))
     }
 
     private func figures(_ name: String, _ values: [Float], _ width: Int, _ classes: [Int]) throws -> Figures {
