@@ -39,7 +39,10 @@ let package = Package(
         // MARK: - Images and tables
         .target(
             name: "AstroIO",
-            dependencies: ["CFITSIO", "CWCSLIB", "CImageCodecs", "CZLIB", "CBZip2", "CExpat", .product(name: "Yams", package: "Yams")],
+            dependencies: [
+                "CFITSIO", "CWCSLIB", "CImageCodecs", "CZLIB", "CBZip2", "CExpat",
+                .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: swift),
         .target(name: "ImageProcessing", dependencies: ["AstroIO"], swiftSettings: swift),
         .target(name: "Figures", dependencies: ["ImageProcessing", "CCairo"], swiftSettings: swift),
@@ -84,10 +87,12 @@ let package = Package(
             name: "DatasetsTests", dependencies: ["Datasets", "ImageProcessing", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: swift),
         .testTarget(
-            name: "PipelinesTests", dependencies: ["Pipelines", "Outliers", "Inference", "Datasets", "Models", "Tensors", "TestSupport"],
+            name: "PipelinesTests",
+            dependencies: ["Pipelines", "Outliers", "Inference", "Datasets", "Models", "Tensors", "TestSupport"],
             swiftSettings: swift),
         .testTarget(
-            name: "OutliersTests", dependencies: ["Outliers", "Inference", "Tensors", "TestSupport"], swiftSettings: swift),
+            name: "OutliersTests", dependencies: ["Outliers", "Inference", "Tensors", "TestSupport"],
+            swiftSettings: swift),
         .testTarget(name: "ToolTests", dependencies: ["lenticular", "AstroIO"], swiftSettings: swift),
     ],
     cLanguageStandard: .gnu2x

@@ -26,7 +26,8 @@ enum Companions {
     /// is not 0 is bad.
     private static func bits(of header: FITSHeader) -> [(bit: Int, meaning: PixelMask)]? {
         let known: [(String, PixelMask)] = [
-            ("MP_NO_DATA", .noData), ("MP_NODAT", .noData), ("MP_BAD", .bad), ("MP_SUSPECT", .bad), ("MP_SAT", .saturated),
+            ("MP_NO_DATA", .noData), ("MP_NODAT", .noData), ("MP_BAD", .bad), ("MP_SUSPECT", .bad),
+            ("MP_SAT", .saturated),
             ("MP_CR", .cosmicRay), ("MP_INTRP", .interpolated), ("MP_EDGE", .noData), ("MP_UNMASKEDNAN", .noData),
             ("MP_PAD", .padded),
         ]
@@ -93,9 +94,12 @@ enum Companions {
             guard hdu.axes[0] == image.width, hdu.axes[1] == image.height else {
                 throw ImageError(
                     .mismatch, path: path, hdu: hdu.number,
-                    "the \(role.rawValue) plane is \(hdu.axes[0]) × \(hdu.axes[1]) pixels, the image \(image.width) × \(image.height)")
+                    "the \(role.rawValue) plane is \(hdu.axes[0]) × \(hdu.axes[1]) pixels, the image \(image.width) × \(image.height)"
+                )
             }
-            join(try FITSImageReader.pixels(bytes, hdu, in: structure, path: path), as: role, header: hdu.header, to: &image)
+            join(
+                try FITSImageReader.pixels(bytes, hdu, in: structure, path: path), as: role, header: hdu.header,
+                to: &image)
             image.provenance.sources.append(.init(path: path, hdu: hdu.number, role: role.rawValue))
         }
     }

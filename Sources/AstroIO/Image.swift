@@ -155,7 +155,8 @@ public struct Image: Sendable {
         let inside = x >= 0 && y >= 0 && x + newWidth <= width && y + newHeight <= height
         func cut<Value>(_ values: [Value], filler: Value) -> [Value] {
             var result = [Value](repeating: filler, count: bands.count * newWidth * newHeight)
-            let first = max(0, -x), last = min(newWidth, width - x)
+            let first = max(0, -x)
+            let last = min(newWidth, width - x)
             guard first < last else { return result }
             for band in bands.indices {
                 for row in max(0, -y)..<max(max(0, -y), min(newHeight, height - y)) {

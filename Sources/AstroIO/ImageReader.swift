@@ -44,7 +44,8 @@ public enum ImageReader {
     /// Reads one file.
     ///
     /// - Throws: `ImageError` naming file, HDU and reason.
-    public static func read(_ path: String, options: ImageReadOptions = ImageReadOptions()) throws(ImageError) -> Image {
+    public static func read(_ path: String, options: ImageReadOptions = ImageReadOptions()) throws(ImageError) -> Image
+    {
         let bytes = try PackedFile.read(path)
         switch try kind(of: bytes, path: path) {
         case .fits: return try FITSImageReader.read(bytes, path: path, options: options)

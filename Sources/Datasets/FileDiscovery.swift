@@ -82,10 +82,13 @@ public struct FileDiscovery: Sendable {
         var images: [(name: String, key: String, parts: FileNameParts)] = []
         var companions: [String: [(FileNameParts.Role, String)]] = [:]
         let parsed = files.map { ($0, FileNameParts(name: $0)) }.filter { $0.1.isFITS || $0.1.isPicture }
-        let plain = Set(parsed.filter { $0.1.isFITS }.map { $0.1.role?.role == .image ? $0.1.role!.rest : key($0.1.stem) })
+        let plain = Set(
+            parsed.filter { $0.1.isFITS }.map { $0.1.role?.role == .image ? $0.1.role!.rest : key($0.1.stem) })
         for (name, parts) in parsed {
             // A companion needs an image beside it; alone it is an image like any other.
-            if parts.isFITS, let (role, rest) = parts.role, role != .image, plain.contains(rest), key(parts.stem) != rest {
+            if parts.isFITS, let (role, rest) = parts.role, role != .image, plain.contains(rest),
+                key(parts.stem) != rest
+            {
                 companions[rest, default: []].append((role, name))
             } else {
                 let own = parts.role.flatMap { $0.role == .image ? $0.rest : nil } ?? key(parts.stem)

@@ -40,7 +40,8 @@ public struct StampReader: Sendable {
         let image = try image(of: object)
         let (picture, stamp) = try cutOut(image, of: object)
         var result = stamp
-        result.values = [Float](unsafeUninitializedCapacity: 3 * normalization.size * normalization.size) { out, count in
+        result.values = [Float](unsafeUninitializedCapacity: 3 * normalization.size * normalization.size) {
+            out, count in
             count = 3 * normalization.size * normalization.size
             let target = UnsafeMutableBufferPointer(rebasing: out[0..<count])
             picture.samples.withUnsafeBufferPointer { normalization.normalise(rgb: $0, into: target) }
@@ -53,7 +54,8 @@ public struct StampReader: Sendable {
         try cutOut(try image(of: object), of: object).picture
     }
 
-    private func cutOut(_ image: Image, of object: ObjectFiles) throws(StampError) -> (picture: RGBImage, stamp: Stamp) {
+    private func cutOut(_ image: Image, of object: ObjectFiles) throws(StampError) -> (picture: RGBImage, stamp: Stamp)
+    {
         var flags: QualityFlags = object.hadDuplicateID ? [.duplicateID] : []
         let isPicture = image.sampleMaximum != nil
         if isPicture { flags.insert(.lossyFormat) }

@@ -13,7 +13,8 @@ final class Canvas {
     private let context: OpaquePointer
 
     init(width: Int, height: Int, background: Color) {
-        precondition(width > 0 && height > 0 && width < 32768 && height < 32768, "[Canvas] impossible size \(width) × \(height)")
+        precondition(
+            width > 0 && height > 0 && width < 32768 && height < 32768, "[Canvas] impossible size \(width) × \(height)")
         self.width = width
         self.height = height
         surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, Int32(width), Int32(height))

@@ -95,10 +95,13 @@ public struct Plot: Sendable {
                 }
             }
             for (index, curve) in curves.enumerated() {
-                draw(curve, color: curve.isFaint ? Color(0xB8CBD8) : Color.series[index % Color.series.count], on: canvas, x, y)
+                draw(
+                    curve, color: curve.isFaint ? Color(0xB8CBD8) : Color.series[index % Color.series.count],
+                    on: canvas, x, y)
             }
             for marker in markers {
-                canvas.line([(x(marker.x), top), (x(marker.x), top + area.height)], Color.series[1], width: 1.5, dashed: true)
+                canvas.line(
+                    [(x(marker.x), top), (x(marker.x), top + area.height)], Color.series[1], width: 1.5, dashed: true)
             }
         }
         for (index, marker) in markers.enumerated() {

@@ -74,7 +74,8 @@ public enum Composite {
 
         static func isCalibrated(_ image: Image, _ bands: [Int]) -> Bool {
             let unit = image.unit?.lowercased() ?? ""
-            return (unit.contains("nanomagg") || unit.contains("nmgy")) && bands.allSatisfy { flux[image.bands[$0]] != nil }
+            return (unit.contains("nanomagg") || unit.contains("nmgy"))
+                && bands.allSatisfy { flux[image.bands[$0]] != nil }
         }
     }
 
@@ -203,7 +204,8 @@ public enum Composite {
             guard let index = image.bands.firstIndex(of: band) else {
                 throw ImageError(
                     .content, path: image.provenance.sources.first?.path ?? "image",
-                    "the Legacy colours need the bands g, r and z or i; the image has \(image.bands.joined(separator: ", "))")
+                    "the Legacy colours need the bands g, r and z or i; the image has \(image.bands.joined(separator: ", "))"
+                )
             }
             planes[plane] = cleaned(image, index).map { $0 * scale + 0.03 }
         }

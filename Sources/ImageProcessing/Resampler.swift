@@ -129,7 +129,9 @@ public struct Resampler: Sendable {
             let (values, coverage) = resampler.resize(
                 plane, weights: damaged ? usable ?? [Float](repeating: 1, count: image.planeSize) : nil)
             pixels += conservingFlux ? values.map { $0 * area } : values
-            if let coverage { mask += coverage.map { $0 < 0.5 ? .noData : [] } } else {
+            if let coverage {
+                mask += coverage.map { $0 < 0.5 ? .noData : [] }
+            } else {
                 mask += [PixelMask](repeating: [], count: width * height)
             }
             if let own = image.variance {

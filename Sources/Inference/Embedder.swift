@@ -54,7 +54,9 @@ public struct Embedder: Sendable {
         }
         guard normalization.size % model.configuration.patchSize == 0 else {
             throw InferenceError(
-                path: path, "stamps of \(normalization.size) pixels are no multiple of the patch size \(model.configuration.patchSize)")
+                path: path,
+                "stamps of \(normalization.size) pixels are no multiple of the patch size \(model.configuration.patchSize)"
+            )
         }
         precondition([1, 4, 8].contains(views), "[Embedder] expected 1, 4 or 8 views, got \(views)")
         self.attention = attention

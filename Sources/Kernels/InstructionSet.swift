@@ -34,7 +34,8 @@ public enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStrin
     /// The function table of this set.
     var table: UnsafePointer<kernel_table> {
         guard let table = kernel_table_for(kernel_isa(rawValue: UInt32(rawValue))) else {
-            preconditionFailure("[InstructionSet] expected a set this processor has (\(Self.best) or less), got \(self)")
+            preconditionFailure(
+                "[InstructionSet] expected a set this processor has (\(Self.best) or less), got \(self)")
         }
         return table
     }

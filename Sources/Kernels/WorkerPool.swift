@@ -36,11 +36,13 @@ public final class WorkerPool: Sendable {
         handles = (1..<threads).map { worker in
             let start = Unmanaged.passRetained(Start(shared: shared, worker: worker, threads: threads))
             var handle = pthread_t()
-            let status = pthread_create(&handle, nil, { argument in
-                let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-                start.shared.serve(worker: start.worker, threads: start.threads)
-                return nil
-            }, start.toOpaque())
+            let status = pthread_create(
+                &handle, nil,
+                { argument in
+                    let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                    start.shared.serve(worker: start.worker, threads: start.threads)
+                    return nil
+                }, start.toOpaque())
             precondition(status == 0, "[WorkerPool] cannot start thread \(worker) of \(threads): error \(status)")
             return handle
         }

@@ -116,7 +116,9 @@ public struct VisionTransformer: Module {
         batch: [Float], count: Int, height: Int? = nil, width: Int? = nil, precision: DType? = nil,
         attention: AttentionVariant = .vfa
     ) -> [Float] {
-        let shape = [count, configuration.channels, height ?? configuration.imageSize, width ?? configuration.imageSize]
+        let shape = [
+            count, configuration.channels, height ?? configuration.imageSize, width ?? configuration.imageSize,
+        ]
         let images = Tensor(batch, shape: shape, on: backend)
         let execution = Execution(precision: precision ?? self.precision, attention: attention)
         return pool(self(images, execution)).floats()

@@ -48,7 +48,8 @@ public enum InstalledFiles {
     private static var roots: [String] {
         var roots: [String] = []
         if let home = ProcessInfo.processInfo.environment["LENTICULAR_HOME"] { roots.append(home) }
-        let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        let program =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         var folder = (program as NSString).deletingLastPathComponent
         roots.append((folder as NSString).deletingLastPathComponent + "/share/lenticular")
         // .build/<triple>/release/lenticular: the source tree is a few folders up.

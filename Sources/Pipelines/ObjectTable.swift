@@ -29,7 +29,8 @@ enum ObjectTable {
                 description: "Pixel scale of the image; NaN without WCS"),
             ColumnDescription("mask_fraction", .float, description: "Fraction of the stamp's pixels that are masked"),
             ColumnDescription(
-                "flags", .int32, ucd: "meta.code.qual", description: "Quality flags, a sum of powers of two (lenticular flags VALUE)"),
+                "flags", .int32, ucd: "meta.code.qual",
+                description: "Quality flags, a sum of powers of two (lenticular flags VALUE)"),
         ]
         guard scored else { return columns }
         columns += [
@@ -39,7 +40,8 @@ enum ObjectTable {
             ColumnDescription("outlier_rank", .int32, description: "1 = the most unusual object; 0 = not scored"),
             ColumnDescription(
                 "outlier_percentile", .float, description: "Percentage (0 to 100) of scored objects with a lower score"),
-            ColumnDescription("nearest_id", .text, ucd: "meta.id.cross", description: "id_str of the nearest neighbour"),
+            ColumnDescription(
+                "nearest_id", .text, ucd: "meta.id.cross", description: "id_str of the nearest neighbour"),
             ColumnDescription("nearest_distance", .double, description: "Distance to the nearest neighbour"),
         ]
         return columns
@@ -103,7 +105,8 @@ enum ObjectTable {
     // MARK: - Failures
 
     static let failureColumns = [
-        ColumnDescription("id_str", .text, ucd: "meta.id;meta.main", description: "Name that the object would have had"),
+        ColumnDescription(
+            "id_str", .text, ucd: "meta.id;meta.main", description: "Name that the object would have had"),
         ColumnDescription("file_loc", .text, ucd: "meta.ref.url", description: "File, or files joined by ';'"),
         ColumnDescription("stage", .text, description: "Stage of the run that could not use it"),
         ColumnDescription("reason", .text, ucd: "meta.note", description: "Why"),

@@ -113,14 +113,14 @@ public struct PipelineRunner {
         var configurationDigest = Digest()
         configurationDigest.update(configuration)
         let provenance = Provenance(
-            pipeline: specification.name, command_line: commandLine, seed: specification.seed,
-            configuration_sha256: configurationDigest.finish(), model: try embedding?.provenance(),
-            input: .init(paths: input, objects: objects.count, list_sha256: list), started: started,
-            finished: Provenance.now(), resumed_after: resumedAfter, objects: summary.objects,
+            pipeline: specification.name, commandLine: commandLine, seed: specification.seed,
+            configurationSHA256: configurationDigest.finish(), model: try embedding?.provenance(),
+            input: .init(paths: input, objects: objects.count, listSHA256: list), started: started,
+            finished: Provenance.now(), resumedAfter: resumedAfter, objects: summary.objects,
             failures: summary.failures, seconds: seconds.values,
-            objects_per_second: seconds.values["embed"].map { Double(journal.count - resumedAfter) / max($0, 1e-9) },
-            peak_memory_mebibytes: Provenance.peakMemoryMebibytes,
-            instruction_set: InstructionSet.best.description)
+            objectsPerSecond: seconds.values["embed"].map { Double(journal.count - resumedAfter) / max($0, 1e-9) },
+            peakMemoryMebibytes: Provenance.peakMemory,
+            instructionSet: InstructionSet.best.description)
         try output.write(provenance.json(), to: output.provenance)
         try output.removeWork()
         summary.text = describe(summary, objects: objects.count)
@@ -129,7 +129,9 @@ public struct PipelineRunner {
 
     // MARK: - Parts of a run
 
-    private var title: String { "The most unusual of \(input.map { ($0 as NSString).lastPathComponent }.joined(separator: ", "))" }
+    private var title: String {
+        "The most unusual of \(input.map { ($0 as NSString).lastPathComponent }.joined(separator: ", "))"
+    }
 
     private func digest(of objects: [ObjectFiles]) -> String {
         var digest = Digest()
@@ -145,7 +147,8 @@ public struct PipelineRunner {
         if let text = specification.stage(.stamp).flatMap({ StampSettings($0).crop }) {
             guard let crop = StampNormalization.Crop(text) else {
                 throw PipelineError(
-                    .configuration, "crop: expected a fraction (0.7), pixels (128px) or arcsec (20arcsec), got '\(text)'")
+                    .configuration,
+                    "crop: expected a fraction (0.7), pixels (128px) or arcsec (20arcsec), got '\(text)'")
             }
             normalization.crop = crop
         }
@@ -155,11 +158,14 @@ public struct PipelineRunner {
     private func checkContinuation(configuration: String, list: String) throws(PipelineError) {
         let before = try? String(contentsOfFile: output.configuration, encoding: .utf8)
         guard before == configuration else {
-            throw PipelineError(.output, path: output.path, "the interrupted run had other settings (see run.yaml); say --overwrite to start anew")
+            throw PipelineError(
+                .output, path: output.path,
+                "the interrupted run had other settings (see run.yaml); say --overwrite to start anew")
         }
         let inputs = try? String(contentsOfFile: output.work + "/inputs.sha256", encoding: .utf8)
         guard inputs == list + "\n" else {
-            throw PipelineError(.output, path: output.path, "the interrupted run had other input files; say --overwrite to start anew")
+            throw PipelineError(
+                .output, path: output.path, "the interrupted run had other input files; say --overwrite to start anew")
         }
     }
 
@@ -174,7 +180,8 @@ public struct PipelineRunner {
     ///
     /// - Returns: whether the run was interrupted.
     private func stream(
-        _ objects: [ObjectFiles], reader: StampReader, embedding: EmbeddingStage?, readers: Int, into journal: ObjectJournal
+        _ objects: [ObjectFiles], reader: StampReader, embedding: EmbeddingStage?, readers: Int,
+        into journal: ObjectJournal
     ) throws(PipelineError) -> Bool {
         let first = journal.count
         let batchSize = embedding?.batch ?? 32
@@ -193,7 +200,8 @@ public struct PipelineRunner {
                     let range = (first + index * batchSize)..<min(first + (index + 1) * batchSize, objects.count)
                     var batch = Batch(records: [], stamps: [], count: 0)
                     for object in objects[range] {
-                        var record = ObjectRecord(id: object.id, files: object.paths.map { Self.relative($0, to: roots) })
+                        var record = ObjectRecord(
+                            id: object.id, files: object.paths.map { Self.relative($0, to: roots) })
                         do throws(StampError) {
                             let stamp = try reader.stamp(of: object)
                             record.fill(from: stamp)
@@ -249,7 +257,9 @@ public struct PipelineRunner {
         var lines = ["\(summary.objects) objects, \(summary.failures) failed."]
         func line(_ name: String, _ what: String) {
             if FileManager.default.fileExists(atPath: output.file(name)) {
-                lines.append("  \(output.file(name).padding(toLength: max(44, output.file(name).count + 1), withPad: " ", startingAt: 0)) \(what)")
+                lines.append(
+                    "  \(output.file(name).padding(toLength: max(44, output.file(name).count + 1), withPad: " ", startingAt: 0)) \(what)"
+                )
             }
         }
         line("contact_sheet.png", "the most unusual objects: look here first")
@@ -267,7 +277,9 @@ public struct PipelineRunner {
 private struct StageSeconds {
     private(set) var values: [String: Double] = [:]
 
-    mutating func measure<Value>(_ name: String, _ body: () throws(PipelineError) -> Value) throws(PipelineError) -> Value {
+    mutating func measure<Value>(_ name: String, _ body: () throws(PipelineError) -> Value) throws(PipelineError)
+        -> Value
+    {
         let start = ContinuousClock.now
         defer { values[name, default: 0] += (ContinuousClock.now - start).seconds }
         return try body()

@@ -133,7 +133,8 @@ extension PipelineSpecification {
 
     private static func kind(_ name: String, line: Int?) throws(PipelineError) -> StageKind {
         if let kind = StageKind(rawValue: name) { return kind }
-        throw PipelineError(.configuration, line: line, unknown(name, among: StageKind.allCases.map(\.rawValue), what: "stage"))
+        throw PipelineError(
+            .configuration, line: line, unknown(name, among: StageKind.allCases.map(\.rawValue), what: "stage"))
     }
 
     private static func require(_ key: Node, among known: [String], of owner: String) throws(PipelineError) {

@@ -17,29 +17,44 @@ public struct Provenance: Codable, Sendable {
         /// Objects found.
         public var objects: Int
         /// Digest of the list of their ids and files, in order.
-        public var list_sha256: String
+        public var listSHA256: String
+
+        enum CodingKeys: String, CodingKey {
+            case paths, objects
+            case listSHA256 = "list_sha256"
+        }
     }
 
     public var program = "lenticular"
     public var version = ProgramVersion.current
     public var pipeline: String
-    public var command_line: [String]
+    public var commandLine: [String]
     public var seed: UInt64
     /// Digest of run.yaml.
-    public var configuration_sha256: String
+    public var configurationSHA256: String
     public var model: Model?
     public var input: Input
     /// ISO 8601, UTC.
     public var started: String
     public var finished: String?
     /// How many objects an earlier, interrupted part of this run had done.
-    public var resumed_after: Int
+    public var resumedAfter: Int
     public var objects: Int
     public var failures: Int
     public var seconds: [String: Double]
-    public var objects_per_second: Double?
-    public var peak_memory_mebibytes: Int
-    public var instruction_set: String
+    public var objectsPerSecond: Double?
+    public var peakMemoryMebibytes: Int
+    public var instructionSet: String
+
+    enum CodingKeys: String, CodingKey {
+        case program, version, pipeline, seed, model, input, started, finished, objects, failures, seconds
+        case commandLine = "command_line"
+        case configurationSHA256 = "configuration_sha256"
+        case resumedAfter = "resumed_after"
+        case objectsPerSecond = "objects_per_second"
+        case peakMemoryMebibytes = "peak_memory_mebibytes"
+        case instructionSet = "instruction_set"
+    }
 
     public func json() -> String {
         let encoder = JSONEncoder()
@@ -51,7 +66,7 @@ public struct Provenance: Codable, Sendable {
     }
 
     /// The largest resident memory of this process so far.
-    static var peakMemoryMebibytes: Int {
+    static var peakMemory: Int {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return Int(usage.ru_maxrss) / 1024

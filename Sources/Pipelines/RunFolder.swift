@@ -64,14 +64,16 @@ public struct RunFolder: Sendable {
             throw PipelineError(.output, path: path, "exists and is no run folder of this program; choose another")
         case .finished:
             guard overwrite else {
-                throw PipelineError(.output, path: path, "holds a finished run; choose another folder or say --overwrite")
+                throw PipelineError(
+                    .output, path: path, "holds a finished run; choose another folder or say --overwrite")
             }
             try clear()
         case .unfinished:
             if resume { return true }
             guard overwrite else {
                 throw PipelineError(
-                    .output, path: path, "holds an interrupted run; say --resume to continue it or --overwrite to start anew")
+                    .output, path: path,
+                    "holds an interrupted run; say --resume to continue it or --overwrite to start anew")
             }
             try clear()
         }
@@ -86,7 +88,10 @@ public struct RunFolder: Sendable {
     /// Removes the files that a run writes; a file that the user put beside them stays.
     private func clear() throws(PipelineError) {
         let made =
-            ["embeddings.fits", "failures.ecsv", "contact_sheet.png", "scores.png", "provenance.json", "run.yaml", "work"]
+            [
+                "embeddings.fits", "failures.ecsv", "contact_sheet.png", "scores.png", "provenance.json", "run.yaml",
+                "work",
+            ]
             + ["fits", "ecsv", "csv", "vot"].map { "catalog." + $0 }
         for name in made where FileManager.default.fileExists(atPath: file(name)) {
             do {

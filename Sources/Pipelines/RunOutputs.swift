@@ -14,7 +14,7 @@ struct RunOutputs {
         let columns = ObjectTable.catalogColumns(scored: scores != nil)
         let path = folder.file("catalog.fits")
         let metadata = [
-            CatalogMetadata("CREATOR", "lenticular \(ProgramVersion.current)"),
+            CatalogMetadata("CREATOR", "lenticular \(ProgramVersion.current)")
         ]
         try table { () throws(CatalogError) in
             var appender = try FITSTableAppender(path, name: "OBJECTS", columns: columns, metadata: metadata)

@@ -132,7 +132,8 @@ package enum Spelling {
 
     /// Levenshtein distance.
     package static func distance(_ a: String, _ b: String) -> Int {
-        let a = Array(a), b = Array(b)
+        let a = Array(a)
+        let b = Array(b)
         var row = Array(0...b.count)
         for i in 0..<a.count {
             var diagonal = row[0]

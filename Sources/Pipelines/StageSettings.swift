@@ -35,7 +35,9 @@ package struct LoadSettings {
             "group-bands", .flag(true),
             help: "Join files that differ only in a band name (m51-g.fits, m51-r.fits) into one object."),
         Setting("bands", .list([]), help: "Bands to use, by name; all when empty."),
-        Setting("hdu", .optionalText(nil), help: "Image extension by name or number (0 = primary); the first image when null."),
+        Setting(
+            "hdu", .optionalText(nil),
+            help: "Image extension by name or number (0 = primary); the first image when null."),
         Setting("limit", .integer(0), range: 0...1e12, help: "Use only the first objects; 0 = all."),
         Setting("readers", .integer(2), range: 1...64, help: "Threads that read and decode."),
     ]
@@ -62,7 +64,9 @@ package struct StampSettings {
     package static let settings = [
         Setting(
             "crop", .optionalText(nil),
-            help: "Centre to keep: a fraction of the shorter side (0.7), pixels (128px) or arcsec (20arcsec); the model's own when null.")
+            help:
+                "Centre to keep: a fraction of the shorter side (0.7), pixels (128px) or arcsec (20arcsec); the model's own when null."
+        )
     ]
 
     package let crop: String?
@@ -75,13 +79,18 @@ package struct StampSettings {
 /// The backbone and its arithmetic.
 package struct EmbedSettings {
     package static let settings = [
-        Setting("model", .text("default"), help: "A model that ships with the program, by name, or a .safetensors file."),
+        Setting(
+            "model", .text("default"), help: "A model that ships with the program, by name, or a .safetensors file."),
         Setting(
             "precision", .text("float32"), choices: ["float32", "bfloat16"], help: "Arithmetic of the matrix products."),
-        Setting("attention", .text("vfa"), choices: ["vfa", "fa2", "naive"], help: "Attention algorithm; all give the same result."),
+        Setting(
+            "attention", .text("vfa"), choices: ["vfa", "fa2", "naive"],
+            help: "Attention algorithm; all give the same result."),
         Setting(
             "views", .integer(4), range: 1...8,
-            help: "Views of each stamp whose embeddings are averaged: 1, 4 (quarter turns), 8 (mirrored too); turned galaxies are then alike."),
+            help:
+                "Views of each stamp whose embeddings are averaged: 1, 4 (quarter turns), 8 (mirrored too); turned galaxies are then alike."
+        ),
         Setting("batch", .integer(32), range: 1...4096, help: "Objects a worker computes at once."),
         Setting("workers", .integer(0), range: 0...1024, help: "Threads that compute; 0 = one a core."),
     ]
@@ -106,7 +115,9 @@ package struct EmbedSettings {
 /// The outlier score.
 package struct ScoreSettings {
     package static let settings = [
-        Setting("neighbours", .integer(10), range: 1...1000, help: "Number k of nearest neighbours; the score is their mean distance."),
+        Setting(
+            "neighbours", .integer(10), range: 1...1000,
+            help: "Number k of nearest neighbours; the score is their mean distance."),
         Setting("metric", .text("euclidean"), choices: ["euclidean", "cosine"], help: "Distance between embeddings."),
         Setting(
             "standardise", .flag(true),

@@ -28,7 +28,8 @@ struct UnusualObjects {
         let scored = scores.count { $0.rank > 0 }
         let sheet = ContactSheet(
             title: title,
-            note: "\(shown.count) of \(scored) scored objects, by mean distance to the nearest neighbours; rank in the corner",
+            note:
+                "\(shown.count) of \(scored) scored objects, by mean distance to the nearest neighbours; rank in the corner",
             columns: settings.columns, thumbnail: settings.thumbnail)
         var plot = Plot.histogram(
             of: scores.map(\.score), title: "Outlier score of \(scored) objects",

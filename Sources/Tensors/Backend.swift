@@ -66,10 +66,12 @@ public protocol Backend: AnyObject, Sendable {
 
     /// Scaled dot-product attention on a fused (B, N, 3, H, d) buffer; out (B, N, H·d). `logSumExp` (B, H, N) float32
     /// is filled where given, for the backward pass.
-    func attention(_ qkv: Tensor, shape: AttentionShape, variant: AttentionVariant, into out: Tensor, logSumExp: Tensor?)
+    func attention(
+        _ qkv: Tensor, shape: AttentionShape, variant: AttentionVariant, into out: Tensor, logSumExp: Tensor?)
     /// Gradient of ``attention(_:shape:variant:into:logSumExp:)`` with respect to the fused buffer.
     func attentionGradient(
-        _ qkv: Tensor, shape: AttentionShape, out: Tensor, logSumExp: Tensor, gradient: Tensor, into qkvGradient: Tensor)
+        _ qkv: Tensor, shape: AttentionShape, out: Tensor, logSumExp: Tensor, gradient: Tensor, into qkvGradient: Tensor
+    )
     /// What the attention kernels did since the counters were last reset.
     var attentionCounters: AttentionCounters { get }
     /// Sets all attention counters to zero.

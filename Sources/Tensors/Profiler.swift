@@ -73,7 +73,11 @@ public final class Profiler: Sendable {
     public var entries: [Entry] {
         let snapshot = state.withLock { $0 }
         return Kind.allCases
-            .map { Entry(kind: $0, seconds: Double(snapshot.nanoseconds[$0.rawValue]) * 1e-9, calls: snapshot.calls[$0.rawValue]) }
+            .map {
+                Entry(
+                    kind: $0, seconds: Double(snapshot.nanoseconds[$0.rawValue]) * 1e-9,
+                    calls: snapshot.calls[$0.rawValue])
+            }
             .filter { $0.calls > 0 }
             .sorted { $0.seconds > $1.seconds }
     }

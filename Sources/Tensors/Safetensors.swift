@@ -39,7 +39,9 @@ public struct Safetensors: Sendable {
     public init(path: String) throws(SafetensorsError) {
         self.path = path
         let file = try BoundedFile(path: path)
-        guard file.length >= 8 else { throw Self.invalid(path, "the file is \(file.length) bytes long, shorter than 8") }
+        guard file.length >= 8 else {
+            throw Self.invalid(path, "the file is \(file.length) bytes long, shorter than 8")
+        }
         let prefix = try file.read(at: 0, count: 8)
         let declared = prefix.enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
         guard declared <= UInt64(Self.maximumHeaderLength), Int(declared) <= file.length - 8 else {

@@ -29,7 +29,9 @@ enum SafetensorsHeader {
                 entries.append(try check(name, tensor, dataLength: dataLength, invalid))
             }
         }
-        entries.sort { ($0.range.lowerBound, $0.range.upperBound, $0.name) < ($1.range.lowerBound, $1.range.upperBound, $1.name) }
+        entries.sort {
+            ($0.range.lowerBound, $0.range.upperBound, $0.name) < ($1.range.lowerBound, $1.range.upperBound, $1.name)
+        }
         var end = 0
         for entry in entries {
             guard entry.range.lowerBound == end else {
@@ -59,7 +61,9 @@ enum SafetensorsHeader {
         }
         let range = tensor.data_offsets[0]..<tensor.data_offsets[1]
         guard range.count == byteCount else {
-            throw invalid("shape \(tensor.shape.prefix(8)) of \(tensor.dtype) needs \(byteCount) bytes, it has \(range.count)", name)
+            throw invalid(
+                "shape \(tensor.shape.prefix(8)) of \(tensor.dtype) needs \(byteCount) bytes, it has \(range.count)",
+                name)
         }
         return Safetensors.Entry(name: name, type: tensor.dtype, shape: tensor.shape, range: range)
     }
@@ -153,7 +157,9 @@ enum SafetensorsType: String {
         func load<Element: FixedWidthInteger>(_ type: Element.Type, _ convert: (Element) -> Float) -> [Float] {
             bytes.withUnsafeBytes { raw in
                 (0..<(raw.count / MemoryLayout<Element>.size)).map {
-                    convert(Element(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Element>.size, as: type)))
+                    convert(
+                        Element(
+                            littleEndian: raw.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Element>.size, as: type)))
                 }
             }
         }

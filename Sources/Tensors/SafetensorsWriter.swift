@@ -55,7 +55,8 @@ public enum SafetensorsWriter {
                 }
             let end = offset + tensor.count * tensor.dtype.byteCount
             let shape = tensor.shape.map(String.init).joined(separator: ",")
-            items.append("\(quoted(name)):{\"dtype\":\"\(type)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+            items.append(
+                "\(quoted(name)):{\"dtype\":\"\(type)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
         var json = Array("{\(items.joined(separator: ","))}".utf8)

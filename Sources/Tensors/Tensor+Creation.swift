@@ -76,7 +76,8 @@ extension Tensor {
     public func floats() -> [Float] {
         let source = dtype == .float32 ? self : detached.cast(to: .float32)
         return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-            backend.download(source.storage, into: UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: count * 4))
+            backend.download(
+                source.storage, into: UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: count * 4))
             initialized = count
         }
     }

@@ -6,7 +6,8 @@ struct FlagsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "flags",
         abstract: "Decode the quality flags of a catalog row, or list them all.",
-        discussion: "Flags are powers of two; a row's value is their sum. `lenticular flags 5` names the flags 1 and 4.")
+        discussion: "Flags are powers of two; a row's value is their sum. `lenticular flags 5` names the flags 1 and 4."
+    )
 
     @Argument(help: "Values of the column `flags`; none lists the registry.")
     var values: [Int32] = []

@@ -17,7 +17,8 @@ struct InfoCommand: ParsableCommand {
     @Argument(help: "Files.")
     var files: [String]
 
-    @Option(help: "Image extension to describe in detail, by name or number (0 = primary); the first image when not given.")
+    @Option(
+        help: "Image extension to describe in detail, by name or number (0 = primary); the first image when not given.")
     var hdu: String?
 
     @Flag(help: "Also print the cards of the image's header.")
@@ -35,7 +36,9 @@ struct InfoCommand: ParsableCommand {
                 if header {
                     for card in image.header.cards {
                         let comment = card.comment.map { card.value == nil ? $0 : "  / \($0)" } ?? ""
-                        print("  \(card.keyword.padding(toLength: 8, withPad: " ", startingAt: 0)) \(card.value ?? "")\(comment)")
+                        print(
+                            "  \(card.keyword.padding(toLength: 8, withPad: " ", startingAt: 0)) \(card.value ?? "")\(comment)"
+                        )
                     }
                 }
             } catch {
@@ -65,8 +68,11 @@ struct InfoCommand: ParsableCommand {
                     part.kind.hasSuffix("table")
                         ? "\(part.axes.last ?? 0) rows" : part.axes.map(String.init).joined(separator: " × "))
             }
-            words += [part.pixelType, part.compression, part.role, part.band.map { "band \($0)" }, part.unit.map { "[\($0)]" }]
-                .compactMap(\.self)
+            words += [
+                part.pixelType, part.compression, part.role, part.band.map { "band \($0)" },
+                part.unit.map { "[\($0)]" },
+            ]
+            .compactMap(\.self)
             if let defect = part.defect { words.append("NOT READABLE: \(defect)") }
             let number = part.number.map { "\($0)" } ?? ""
             let name = part.name.padding(toLength: max(10, part.name.count), withPad: " ", startingAt: 0)
@@ -87,13 +93,15 @@ struct InfoCommand: ParsableCommand {
             }
             lines.append("  WCS        \(text)")
             lines.append(
-                "  pixel      \(significant(wcs.pixelScaleArcsec)) arcsec, north \(fixed(wcs.rotationDegrees, 2))° from +y towards −x\(wcs.isSkyParity ? "" : ", mirrored")")
+                "  pixel      \(significant(wcs.pixelScaleArcsec)) arcsec, north \(fixed(wcs.rotationDegrees, 2))° from +y towards −x\(wcs.isSkyParity ? "" : ", mirrored")"
+            )
             let corners = [(0, 0), (width, 0), (width, height), (0, height)].map { corner -> String in
                 guard let sky = wcs.pixelToSky(x: corner.0, y: corner.1) else { return "outside the projection" }
                 return "\(fixed(sky.ra, 7)) \(sky.dec < 0 ? "" : "+")\(fixed(sky.dec, 7))"
             }
             lines.append("  corners    \(corners[0]), \(corners[1]),")
-            lines.append("             \(corners[2]), \(corners[3])  (centres of the pixels, anticlockwise from the first)")
+            lines.append(
+                "             \(corners[2]), \(corners[3])  (centres of the pixels, anticlockwise from the first)")
             let side = wcs.pixelScaleArcsec / 60
             lines.append("  field      \(significant((width + 1) * side)) × \(significant((height + 1) * side)) arcmin")
         } else {

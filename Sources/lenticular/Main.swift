@@ -16,6 +16,7 @@ struct Lenticular: ParsableCommand {
         version: ProgramVersion.current,
         subcommands: [
             RunCommand.self, EmbedCommand.self, FlagsCommand.self,
-            ConfigCommand.self, InfoCommand.self, ViewCommand.self, SimulateCommand.self, PretrainCommand.self, BenchCommand.self,
+            ConfigCommand.self, InfoCommand.self, ViewCommand.self, SimulateCommand.self, PretrainCommand.self,
+            BenchCommand.self,
         ])
 }

@@ -41,7 +41,8 @@ struct PretrainCommand: ParsableCommand {
     @Option(help: "Arithmetic of the matrix products: float32 or bfloat16. Weights are float32 in both.")
     var precision: DType = .bfloat16
 
-    @Option(help: "What to keep of an image: a fraction of the shorter side (0.7), pixels (128px) or arcsec (20arcsec).")
+    @Option(
+        help: "What to keep of an image: a fraction of the shorter side (0.7), pixels (128px) or arcsec (20arcsec).")
     var crop: StampNormalization.Crop = .fraction(1)
 
     @Option(help: "Data-parallel workers; another number gives another rounding.")
@@ -88,7 +89,8 @@ struct PretrainCommand: ParsableCommand {
         encoder.outputFormatting = .sortedKeys
         let metadata = [
             Embedder.normalizationKey: String(decoding: try encoder.encode(stamps.normalization), as: UTF8.self),
-            "pretraining": "masked autoencoder, \(steps) steps of \(batch) stamps, seed \(seed), \(corpus.count) images",
+            "pretraining":
+                "masked autoencoder, \(steps) steps of \(batch) stamps, seed \(seed), \(corpus.count) images",
             "creator": "lenticular \(ProgramVersion.current)",
         ]
         try pretrainer.run(metadata: metadata) { progress in

@@ -34,9 +34,13 @@ struct SimulateCommand: ParsableCommand {
 
     func validate() throws {
         if count < 1 { throw ValidationError("--count: expected at least 1") }
-        if size < 16 || size > 2048 || size % 2 == 1 { throw ValidationError("--size: expected an even number from 16 to 2048") }
+        if size < 16 || size > 2048 || size % 2 == 1 {
+            throw ValidationError("--size: expected an even number from 16 to 2048")
+        }
         if !(0...1).contains(unusual) { throw ValidationError("--unusual: expected 0 … 1") }
-        if !(pixelScale > 0.01 && pixelScale < 100) { throw ValidationError("--pixel-scale: expected 0.01 … 100 arcsec") }
+        if !(pixelScale > 0.01 && pixelScale < 100) {
+            throw ValidationError("--pixel-scale: expected 0.01 … 100 arcsec")
+        }
     }
 
     func run() throws {

@@ -39,7 +39,9 @@ struct SimulatorTests {
         #expect(abs(flux - expected) < 0.01 * expected, "flux \(flux), not \(expected)")
     }
 
-    @Test("half of a Sérsic profile's light is inside its half-light radius, for every index", arguments: [0.3, 0.5, 1, 2.5, 4, 8])
+    @Test(
+        "half of a Sérsic profile's light is inside its half-light radius, for every index",
+        arguments: [0.3, 0.5, 1, 2.5, 4, 8])
     func halfLight(_ index: Double) {
         let profile = SersicProfile(index: index, halfLightRadius: 2)
         #expect(abs(profile.fluxFraction(within: 2) - 0.5) < 1e-9)
@@ -52,11 +54,13 @@ struct SimulatorTests {
         }
     }
 
-    @Test("every shape holds its flux", arguments: [
-        LightComponent.Shape.arms(halfLightRadius: 1.5, count: 2, pitchDegrees: 20, phase: 0.3),
-        .ring(radius: 2, width: 0.3), .arc(radius: 2, width: 0.2, extentDegrees: 30), .point,
-        .streak(length: 4, width: 0.3), .spike(scale: 0.6, width: 0.2),
-    ])
+    @Test(
+        "every shape holds its flux",
+        arguments: [
+            LightComponent.Shape.arms(halfLightRadius: 1.5, count: 2, pitchDegrees: 20, phase: 0.3),
+            .ring(radius: 2, width: 0.3), .arc(radius: 2, width: 0.2, extentDegrees: 30), .point,
+            .streak(length: 4, width: 0.3), .spike(scale: 0.6, width: 0.2),
+        ])
     func shapes(_ shape: LightComponent.Shape) {
         let renderer = SceneRenderer(size: 128, pixelScale: 0.262)
         let plane = renderer.render([LightComponent(shape, flux: [3])], psfs: [MoffatPSF(fwhm: 1)])[0]
@@ -85,7 +89,8 @@ struct SimulatorTests {
             let inner = (24..<104).flatMap { y in (24..<104).map { x in Double(band[band.startIndex + y * 128 + x]) } }
             let magnitude = SurveyBand.magnitude(flux: inner.reduce(0, +))
             // Neighbours add light, the aperture loses some.
-            #expect(abs(magnitude - object.truth.magnitudes[1]) < 0.25, "\(magnitude), not \(object.truth.magnitudes[1])")
+            #expect(
+                abs(magnitude - object.truth.magnitudes[1]) < 0.25, "\(magnitude), not \(object.truth.magnitudes[1])")
         }
     }
 

@@ -10,7 +10,8 @@ struct FileDiscoveryTests {
     private func make(_ names: [String], in folder: String) throws {
         for name in names {
             let path = URL(fileURLWithPath: folder + "/" + name)
-            try FileManager.default.createDirectory(at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
             try Data("x".utf8).write(to: path)
         }
     }
@@ -20,7 +21,8 @@ struct FileDiscoveryTests {
         try withTemporaryFolder { folder in
             try make(
                 [
-                    "m51-g.fits", "m51-r.fits", "m51-z.fits.gz", "ngc1.fits", "ngc1_mask.fits", "ngc1.weight.fits", "a.JPG",
+                    "m51-g.fits", "m51-r.fits", "m51-z.fits.gz", "ngc1.fits", "ngc1_mask.fits", "ngc1.weight.fits",
+                    "a.JPG",
                     "notes.txt", ".hidden.fits", "labels.csv", "deep/b.png",
                 ], in: folder)
             let objects = try FileDiscovery().objects(in: [folder])
@@ -48,7 +50,8 @@ struct FileDiscoveryTests {
     func oddFolders() throws {
         try withTemporaryFolder { folder in
             try make(["in/x.png"], in: folder)
-            try FileManager.default.createSymbolicLink(atPath: folder + "/in/again", withDestinationPath: folder + "/in")
+            try FileManager.default.createSymbolicLink(
+                atPath: folder + "/in/again", withDestinationPath: folder + "/in")
             #expect(try FileDiscovery().objects(in: [folder + "/in"]).count == 1)
             try make(["none/readme.txt"], in: folder)
             #expect(throws: DiscoveryError.self) { try FileDiscovery().objects(in: [folder + "/none"]) }
@@ -74,7 +77,9 @@ struct StampReaderTests {
             #expect(stamp.values.count == 3 * 32 * 32 && picture.width == 32)
             for index in stride(from: 0, to: 1024, by: 37) {
                 for channel in 0..<3 {
-                    let expected = (Float(picture.samples[3 * index + channel]) / 255 - normalization.mean[channel]) / normalization.deviation[channel]
+                    let expected =
+                        (Float(picture.samples[3 * index + channel]) / 255 - normalization.mean[channel])
+                        / normalization.deviation[channel]
                     #expect(abs(stamp.values[channel * 1024 + index] - expected) < 1e-5)
                 }
             }
@@ -96,7 +101,10 @@ struct StampReaderTests {
             var pixels = (0..<600).map { Float($0 % 17) }
             pixels[0] = .nan
             let damaged = try stamp(Image(bands: ["r"], width: 30, height: 20, pixels: pixels), crop: .pixels(40))
-            for flag in [QualityFlags.nonFiniteData, .filledPixels, .notSquare, .replicatedBand, .paddedStamp, .noWCS, .resampledDown] {
+            for flag in [
+                QualityFlags.nonFiniteData, .filledPixels, .notSquare, .replicatedBand, .paddedStamp, .noWCS,
+                .resampledDown,
+            ] {
                 #expect(damaged.flags.contains(flag), "\(flag)")
             }
             #expect(damaged.maskFraction > 0 && damaged.values.allSatisfy(\.isFinite))
@@ -111,7 +119,9 @@ struct StampReaderTests {
     func crops() {
         #expect(StampNormalization.Crop("0.7") == .fraction(0.7) && StampNormalization.Crop("128px") == .pixels(128))
         #expect(StampNormalization.Crop("20arcsec") == .arcsec(20))
-        for wrong in ["", "1.5", "-3px", "0", "px", "abc", "nanarcsec"] { #expect(StampNormalization.Crop(wrong) == nil, "\(wrong)") }
+        for wrong in ["", "1.5", "-3px", "0", "px", "abc", "nanarcsec"] {
+            #expect(StampNormalization.Crop(wrong) == nil, "\(wrong)")
+        }
         #expect(StampNormalization.Crop.arcsec(20).side(width: 100, height: 90, pixelScale: 0.5) == 40)
         #expect(StampNormalization.Crop.arcsec(20).side(width: 100, height: 90, pixelScale: nil) == 90)
         #expect(StampNormalization.Crop.arcsec(1e300).side(width: 10, height: 9, pixelScale: 1e-9) == 36)

@@ -39,7 +39,9 @@ struct DisplayTests {
     func limits() throws {
         let astropy = try AstropyDisplay.read()
         let zscale = try #require(Stretch.Limits.zscale().of(astropy.r))
-        #expect(abs(zscale.black - astropy.zscale[0]) < 1e-4 && abs(zscale.white - astropy.zscale[1]) < 1e-3 * astropy.zscale[1])
+        #expect(
+            abs(zscale.black - astropy.zscale[0]) < 1e-4
+                && abs(zscale.white - astropy.zscale[1]) < 1e-3 * astropy.zscale[1])
         let percentile = try #require(Stretch.Limits.percentile(99.5).of(astropy.r))
         #expect(abs(percentile.black - astropy.percentile[0]) < 1e-4)
         #expect(abs(percentile.white - astropy.percentile[1]) < 1e-4 * astropy.percentile[1])
@@ -65,7 +67,9 @@ struct DisplayTests {
         #expect(SkyEstimate([Float](repeating: 3, count: 100)) == SkyEstimate([3, 3]))
     }
 
-    @Test("the Legacy colours of a survey cube are those of the survey's own picture", .enabled(if: DevelopmentImages.areInstalled))
+    @Test(
+        "the Legacy colours of a survey cube are those of the survey's own picture",
+        .enabled(if: DevelopmentImages.areInstalled))
     func legacy() throws {
         let cube = try ImageReader.read(DevelopmentImages.path("decals_rendering/example_a.fits.gz"))
         let survey = try ImageReader.read(DevelopmentImages.path("decals_rendering/example_a.jpeg"))
@@ -74,8 +78,12 @@ struct DisplayTests {
         // The survey's picture was dimmed and compressed: brightness must go together, pixel by pixel.
         var (sx, sy, sxx, syy, sxy) = (0.0, 0.0, 0.0, 0.0, 0.0)
         for index in 0..<survey.planeSize {
-            let x = Double(picture.samples[3 * index]) + Double(picture.samples[3 * index + 1]) + Double(picture.samples[3 * index + 2])
-            let y = Double(survey.pixels[index] + survey.pixels[survey.planeSize + index] + survey.pixels[2 * survey.planeSize + index])
+            let x =
+                Double(picture.samples[3 * index]) + Double(picture.samples[3 * index + 1])
+                + Double(picture.samples[3 * index + 2])
+            let y = Double(
+                survey.pixels[index] + survey.pixels[survey.planeSize + index]
+                    + survey.pixels[2 * survey.planeSize + index])
             sx += x
             sy += y
             sxx += x * x
@@ -144,7 +152,9 @@ struct ResamplerTests {
             wcs: try? WCS(header: header, path: "test"), header: header)
     }
 
-    @Test("making an image smaller keeps its flux, or its surface brightness", arguments: [(12, 9), (17, 5), (24, 18), (1, 1)])
+    @Test(
+        "making an image smaller keeps its flux, or its surface brightness",
+        arguments: [(12, 9), (17, 5), (24, 18), (1, 1)])
     func flux(_ size: (Int, Int)) {
         let image = image(24, 18)
         for conserving in [true, false] {
@@ -204,7 +214,9 @@ struct FigureTests {
             RGBImage(width: 10, height: 10, samples: (0..<100).flatMap { _ in [red, 0, 0] })
         }
         let sheet = ContactSheet(title: "A title\u{1}", note: "a note", columns: 3, thumbnail: 40)
-        let cells = (1...5).map { ContactSheet.Cell(picture: square(UInt8(50 * $0)), caption: ["object \($0)", "words"]) }
+        let cells = (1...5).map {
+            ContactSheet.Cell(picture: square(UInt8(50 * $0)), caption: ["object \($0)", "words"])
+        }
         let picture = sheet.draw(cells)
         // Each thumbnail is a patch of its own red: 200 is the fourth, in the second row.
         func centre(of red: UInt8) -> (x: Int, y: Int)? {
@@ -220,7 +232,9 @@ struct FigureTests {
         let places = (1...5).map { centre(of: UInt8(50 * $0)) }
         #expect(places.allSatisfy { $0 != nil })
         if let first = places[0], let second = places[1], let fourth = places[3] {
-            #expect(second.x > first.x && abs(second.y - first.y) <= 1 && fourth.y > first.y && abs(fourth.x - first.x) <= 1)
+            #expect(
+                second.x > first.x && abs(second.y - first.y) <= 1 && fourth.y > first.y && abs(fourth.x - first.x) <= 1
+            )
         }
         #expect(sheet.draw([]).width > 0)
     }

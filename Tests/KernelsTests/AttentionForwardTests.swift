@@ -10,12 +10,14 @@ struct AttentionForwardTests {
         var testDescription: String { "\(queries)x\(keys), width \(width)" }
     }
 
-    static let shapes = [
-        (1, 32), (2, 64), (7, 48), (15, 40), (63, 96), (64, 64), (65, 80), (197, 64), (257, 32), (257, 128), (513, 64),
-    ].map { Shape(queries: $0.0, keys: $0.0, width: $0.1) } + [
-        Shape(queries: 33, keys: 100, width: 64), Shape(queries: 100, keys: 9, width: 24),
-        Shape(queries: 50, keys: 50, width: 1), Shape(queries: 70, keys: 131, width: 100),
-    ]
+    static let shapes =
+        [
+            (1, 32), (2, 64), (7, 48), (15, 40), (63, 96), (64, 64), (65, 80), (197, 64), (257, 32), (257, 128),
+            (513, 64),
+        ].map { Shape(queries: $0.0, keys: $0.0, width: $0.1) } + [
+            Shape(queries: 33, keys: 100, width: 64), Shape(queries: 100, keys: 9, width: 24),
+            Shape(queries: 50, keys: 50, width: 1), Shape(queries: 70, keys: 131, width: 100),
+        ]
 
     /// The truth for a head, from inputs as the kernel sees them.
     static func truth(_ kernel: AttentionKernel, q: [Float], k: [Float], v: [Float]) -> (o: [Double], lse: [Double]) {
@@ -42,7 +44,9 @@ struct AttentionForwardTests {
     func agreesOnShapes(set: InstructionSet, shape: Shape) {
         let input = AttentionInput.normal.sample(
             heads: 2, queries: shape.queries, keys: shape.keys, width: shape.width, seed: 1)
-        for (storage, products) in [(ElementType.float32, ElementType.float32), (.float32, .bfloat16), (.bfloat16, .bfloat16)] {
+        for (storage, products) in [
+            (ElementType.float32, ElementType.float32), (.float32, .bfloat16), (.bfloat16, .bfloat16),
+        ] {
             for algorithm in AttentionAlgorithm.allCases {
                 let kernel = AttentionKernel(
                     batch: 1, heads: 2, tokens: shape.queries, keys: shape.keys, width: shape.width, storage: storage,
@@ -57,7 +61,9 @@ struct AttentionForwardTests {
         }
     }
 
-    @Test("VFA is at most twice as far from the truth as FA2", arguments: InstructionSet.available, AttentionInput.allCases)
+    @Test(
+        "VFA is at most twice as far from the truth as FA2", arguments: InstructionSet.available,
+        AttentionInput.allCases)
     func vfaIsAsExactAsFA2(set: InstructionSet, input: AttentionInput) {
         for (tokens, width) in [(257, 64), (130, 48), (513, 32)] {
             let sample = input.sample(heads: 1, queries: tokens, keys: tokens, width: width, seed: 7)

@@ -14,7 +14,8 @@ struct StoredArray {
 
     init(_ values: [Float], _ type: ElementType) {
         self.type = type
-        bytes = type == .float32
+        bytes =
+            type == .float32
             ? values.flatMap { withUnsafeBytes(of: $0, Array.init) }
             : values.flatMap { withUnsafeBytes(of: bfloat16Bits($0), Array.init) }
     }
@@ -76,7 +77,9 @@ struct LoopTests {
     @Test("functions of one variable agree with libm", arguments: vectorSets, UnaryKernel.allCases)
     func unary(set: InstructionSet, function: UnaryKernel) {
         var random = SampleGenerator(seed: 5)
-        let special: [Float] = [0, -0.0, .infinity, -.infinity, .nan, 1e-30, -1e-30, 88.5, -88.5, 103, -103, 0x1p-140, 3e38]
+        let special: [Float] = [
+            0, -0.0, .infinity, -.infinity, .nan, 1e-30, -1e-30, 88.5, -88.5, 103, -103, 0x1p-140, 3e38,
+        ]
         for type in ElementType.allCases {
             for count in Self.counts {
                 let x = StoredArray((random.normals(count).map { $0 * 3 } + special).map(roundedToBFloat16), type)
@@ -127,7 +130,8 @@ struct LoopTests {
         StoredArray(points, .float32).read { x in
             ones.read { dy in
                 dx.write {
-                    HostKernels().unaryGradient(function, x, gradient: dy, into: $0, type: .float32, count: points.count)
+                    HostKernels().unaryGradient(
+                        function, x, gradient: dy, into: $0, type: .float32, count: points.count)
                 }
             }
         }
@@ -244,7 +248,8 @@ struct LoopTests {
                         }
                     }
                     // A row of one value has no deviation: what its gradient rounds to has no meaning.
-                    return [sum.values, y.values, mean] + (columns > 1 ? [dx.values, weightGradient, biasGradient] : [])
+                    return [sum.values, y.values, mean]
+                        + (columns > 1 ? [dx.values, weightGradient, biasGradient] : [])
                 }
                 for (index, pair) in zip(value(HostKernels(set)), value(Self.twin)).enumerated() {
                     #expect(
@@ -381,7 +386,9 @@ struct LoopTests {
         }
     }
 
-    @Test("patches come in the order of a convolution's weights", arguments: InstructionSet.available, ElementType.allCases)
+    @Test(
+        "patches come in the order of a convolution's weights", arguments: InstructionSet.available,
+        ElementType.allCases)
     func patchify(set: InstructionSet, type: ElementType) {
         let (count, channels, height, width, patch) = (2, 3, 6, 9, 3)
         let images = (0..<count * channels * height * width).map { Float($0 % 251) }

@@ -96,7 +96,9 @@ private func relativeErrors(_ a: [Float], _ b: [Float]) -> (norm: Double, maximu
         tensors.append(("fc_norm.weight", Tensor.ones([64], on: backend)))
         tensors.replace(("norm.bias", Tensor.ones([63], on: backend)))
         try SafetensorsWriter.write(tensors, to: path)
-        let error = #expect(throws: ModelError.self) { try VisionTransformer.load(path: path, backend: backend, heads: 2) }
+        let error = #expect(throws: ModelError.self) {
+            try VisionTransformer.load(path: path, backend: backend, heads: 2)
+        }
         #expect(error?.missing == ["blocks.1.attn.proj.bias"])
         #expect(error?.unused == ["fc_norm.weight"])
         #expect(error?.mismatched == ["norm.bias [63] instead of [64]"])

@@ -35,7 +35,8 @@ struct NearestNeighboursTests {
             for column in scaled[0].indices {
                 let values = scaled.map { $0[column] }
                 let mean = values.reduce(0, +) / Double(values.count)
-                let deviation = (values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(values.count)).squareRoot()
+                let deviation = (values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(values.count))
+                    .squareRoot()
                 for row in scaled.indices { scaled[row][column] = (values[row] - mean) / deviation }
             }
         }

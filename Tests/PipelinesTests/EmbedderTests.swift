@@ -12,7 +12,8 @@ struct EmbedderTests {
     private func save(to path: String, metadata: [String: String]) throws {
         let configuration = ViTConfiguration(
             imageSize: 16, patchSize: 4, channels: 3, width: 24, depth: 2, heads: 2)
-        try VisionTransformer(configuration, seed: 3, backend: CPUBackend(threads: 1)).save(to: path, metadata: metadata)
+        try VisionTransformer(configuration, seed: 3, backend: CPUBackend(threads: 1)).save(
+            to: path, metadata: metadata)
     }
 
     private func stamps(_ count: Int) -> [Float] {

@@ -1,8 +1,7 @@
 import Foundation
 import Inference
-import Testing
-
 import Pipelines
+import Testing
 
 @Suite("Journal of a run")
 struct ObjectJournalTests {
@@ -106,7 +105,9 @@ struct ObjectJournalTests {
     func progress() {
         let progress = Progress("embed", total: 200, unit: "objects", enabled: false)
         let line = progress.line(50, elapsed: 10)
-        #expect(line.contains("50/200 objects") && line.contains("25 %") && line.contains("5.0/s") && line.contains("30 s left"))
+        #expect(
+            line.contains("50/200 objects") && line.contains("25 %") && line.contains("5.0/s")
+                && line.contains("30 s left"))
         #expect(Progress.duration(7510) == "2 h 05 min")
         #expect(Progress.duration(61) == "1 min 01 s")
     }

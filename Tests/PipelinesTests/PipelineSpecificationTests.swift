@@ -1,6 +1,5 @@
-import Testing
-
 import Pipelines
+import Testing
 
 @Suite("Run files")
 struct PipelineSpecificationTests {
@@ -26,7 +25,8 @@ struct PipelineSpecificationTests {
         #expect(run.seed == 7)
         #expect(run.stages.map(\.kind) == [.load, .stamp, .embed, .score, .catalog, .contactSheet])
         let embed = EmbedSettings(try #require(run.stage(.embed)))
-        #expect(embed.batch == 8 && embed.precision == "bfloat16" && embed.attention == "vfa" && embed.model == "default")
+        #expect(
+            embed.batch == 8 && embed.precision == "bfloat16" && embed.attention == "vfa" && embed.model == "default")
         let score = ScoreSettings(try #require(run.stage(.score)))
         #expect(score.neighbours == 3 && score.standardise == false && score.metric == "euclidean")
         #expect(CatalogSettings(try #require(run.stage(.catalog))).formats == ["fits", "votable"])

@@ -1,5 +1,5 @@
-import Testing
 import Tensors
+import Testing
 
 /// One operation with example inputs and its definition in double precision.
 struct OperationCase: Sendable, CustomTestStringConvertible {

@@ -106,29 +106,59 @@ extension OperationCase {
     }
 
     static let arithmetic: [OperationCase] = [
-        OperationCase(name: "a + b", shapes: [[3, 4], [3, 4]]) { $0[0] + $0[1] } reference: { $0[0] + $0[1] },
-        OperationCase(name: "a + row", shapes: [[2, 3, 4], [4]]) { $0[0] + $0[1] } reference: { $0[0] + $0[1] },
-        OperationCase(name: "a − column", shapes: [[2, 3, 4], [3, 1]]) { $0[0] - $0[1] } reference: { $0[0] - $0[1] },
-        OperationCase(name: "row · column", shapes: [[1, 4], [3, 1]]) { $0[0] * $0[1] } reference: { $0[0] * $0[1] },
-        OperationCase(name: "middle axis", shapes: [[2, 3, 4], [2, 1, 4]]) { $0[0] * $0[1] } reference: {
+        OperationCase(name: "a + b", shapes: [[3, 4], [3, 4]]) {
+            $0[0] + $0[1]
+        } reference: {
+            $0[0] + $0[1]
+        },
+        OperationCase(name: "a + row", shapes: [[2, 3, 4], [4]]) {
+            $0[0] + $0[1]
+        } reference: {
+            $0[0] + $0[1]
+        },
+        OperationCase(name: "a − column", shapes: [[2, 3, 4], [3, 1]]) {
+            $0[0] - $0[1]
+        } reference: {
+            $0[0] - $0[1]
+        },
+        OperationCase(name: "row · column", shapes: [[1, 4], [3, 1]]) {
+            $0[0] * $0[1]
+        } reference: {
             $0[0] * $0[1]
         },
-        OperationCase(name: "scalar", shapes: [[2, 3], []]) { $0[0] * $0[1] } reference: { $0[0] * $0[1] },
+        OperationCase(name: "middle axis", shapes: [[2, 3, 4], [2, 1, 4]]) {
+            $0[0] * $0[1]
+        } reference: {
+            $0[0] * $0[1]
+        },
+        OperationCase(name: "scalar", shapes: [[2, 3], []]) {
+            $0[0] * $0[1]
+        } reference: {
+            $0[0] * $0[1]
+        },
         OperationCase(name: "a / b", shapes: [[3, 4], [1, 4]], domain: { Swift.abs($0) + 0.5 }) {
             $0[0] / $0[1]
         } reference: {
             Dense.broadcasting($0[0], $0[1], /)
         },
-        OperationCase(name: "used twice", shapes: [[3, 4]]) { $0[0] * $0[0] + $0[0] } reference: {
+        OperationCase(name: "used twice", shapes: [[3, 4]]) {
+            $0[0] * $0[0] + $0[0]
+        } reference: {
             $0[0] * $0[0] + $0[0]
         },
-        OperationCase(name: "broadcast", shapes: [[1, 4]]) { $0[0].broadcast(to: [2, 3, 4]) } reference: {
+        OperationCase(name: "broadcast", shapes: [[1, 4]]) {
+            $0[0].broadcast(to: [2, 3, 4])
+        } reference: {
             Dense.broadcasting($0[0], Dense([2, 3, 4]) { _ in 0 }, +)
         },
-        OperationCase(name: "sum", shapes: [[2, 3, 4]]) { $0[0].sum() } reference: {
+        OperationCase(name: "sum", shapes: [[2, 3, 4]]) {
+            $0[0].sum()
+        } reference: {
             $0[0].reduce([0, 1, 2]) { $0.reduce(0, +) }.reshape([])
         },
-        OperationCase(name: "sum of outer axes", shapes: [[2, 3, 4, 2]]) { $0[0].sum(axes: [0, 2]) } reference: {
+        OperationCase(name: "sum of outer axes", shapes: [[2, 3, 4, 2]]) {
+            $0[0].sum(axes: [0, 2])
+        } reference: {
             $0[0].reduce([0, 2]) { $0.reduce(0, +) }.reshape([3, 2])
         },
         OperationCase(name: "mean of an axis", shapes: [[2, 3, 4]]) {
@@ -136,25 +166,37 @@ extension OperationCase {
         } reference: {
             $0[0].reduce([1]) { $0.reduce(0, +) / 3 }
         },
-        OperationCase(name: "mean of the last axes", shapes: [[2, 3, 4]]) { $0[0].mean(axes: [-1, -2]) } reference: {
+        OperationCase(name: "mean of the last axes", shapes: [[2, 3, 4]]) {
+            $0[0].mean(axes: [-1, -2])
+        } reference: {
             $0[0].reduce([1, 2]) { $0.reduce(0, +) / 12 }.reshape([2])
         },
-        OperationCase(name: "max", shapes: [[2, 3, 4]]) { $0[0].max(axes: [1]) } reference: {
+        OperationCase(name: "max", shapes: [[2, 3, 4]]) {
+            $0[0].max(axes: [1])
+        } reference: {
             $0[0].reduce([1]) { $0.max()! }.reshape([2, 4])
         },
-        OperationCase(name: "max of the last axis", shapes: [[2, 3, 4]]) { $0[0].max(axes: [2]) } reference: {
+        OperationCase(name: "max of the last axis", shapes: [[2, 3, 4]]) {
+            $0[0].max(axes: [2])
+        } reference: {
             $0[0].reduce([2]) { $0.max()! }.reshape([2, 3])
         },
     ]
 
     static let layout: [OperationCase] = [
-        OperationCase(name: "reshape", shapes: [[2, 3, 4]]) { $0[0].reshape([4, -1]) } reference: {
+        OperationCase(name: "reshape", shapes: [[2, 3, 4]]) {
+            $0[0].reshape([4, -1])
+        } reference: {
             $0[0].reshape([4, 6])
         },
-        OperationCase(name: "permute", shapes: [[2, 3, 4, 5]]) { $0[0].permute([2, 0, 3, 1]) } reference: {
+        OperationCase(name: "permute", shapes: [[2, 3, 4, 5]]) {
+            $0[0].permute([2, 0, 3, 1])
+        } reference: {
             $0[0].permute([2, 0, 3, 1])
         },
-        OperationCase(name: "permute heads", shapes: [[2, 3, 4, 5]]) { $0[0].permute([0, 2, 1, 3]) } reference: {
+        OperationCase(name: "permute heads", shapes: [[2, 3, 4, 5]]) {
+            $0[0].permute([0, 2, 1, 3])
+        } reference: {
             $0[0].permute([0, 2, 1, 3])
         },
         OperationCase(name: "permute with a unit axis", shapes: [[2, 1, 4, 5]]) {
@@ -162,14 +204,21 @@ extension OperationCase {
         } reference: {
             $0[0].permute([1, 3, 0, 2])
         },
-        OperationCase(name: "transpose", shapes: [[2, 3, 4]]) { $0[0].transpose() } reference: {
+        OperationCase(name: "transpose", shapes: [[2, 3, 4]]) {
+            $0[0].transpose()
+        } reference: {
             Reference.transposed($0[0])
         },
-        OperationCase(name: "slice", shapes: [[2, 5, 4]]) { $0[0].slice(axis: 1, 1..<4) } reference: { inputs in
+        OperationCase(name: "slice", shapes: [[2, 5, 4]]) {
+            $0[0].slice(axis: 1, 1..<4)
+        } reference: { inputs in
             Dense([2, 3, 4]) { inputs[0][$0[0], $0[1] + 1, $0[2]] }
         },
-        OperationCase(name: "slice of the last axis", shapes: [[2, 5, 4]]) { $0[0].slice(axis: -1, 2..<3) } reference: {
-            inputs in Dense([2, 5, 1]) { inputs[0][$0[0], $0[1], 2] }
+        OperationCase(name: "slice of the last axis", shapes: [[2, 5, 4]]) {
+            $0[0].slice(axis: -1, 2..<3)
+        } reference: {
+            inputs in
+            Dense([2, 5, 1]) { inputs[0][$0[0], $0[1], 2] }
         },
         OperationCase(name: "concat", shapes: [[2, 1, 4], [2, 3, 4]]) {
             Tensor.concat([$0[0], $0[1]], axis: 1)
@@ -198,7 +247,9 @@ extension OperationCase {
             for i in Dense.allIndices([2, 2, 3]) { out[[i[0], [2, 0, 3, 3][i[0] * 2 + i[1]], i[2]]] += inputs[0][i] }
             return out
         },
-        OperationCase(name: "patchify", shapes: [[2, 3, 4, 6]]) { $0[0].patchify(2) } reference: { inputs in
+        OperationCase(name: "patchify", shapes: [[2, 3, 4, 6]]) {
+            $0[0].patchify(2)
+        } reference: { inputs in
             Dense([2, 6, 12]) { i in
                 let (row, column, channel) = (i[1] / 3, i[1] % 3, i[2] / 4)
                 return inputs[0][i[0], channel, row * 2 + i[2] % 4 / 2, column * 2 + i[2] % 2]
@@ -209,7 +260,9 @@ extension OperationCase {
         } reference: {
             $0[0]
         },
-        OperationCase(name: "pixelShuffle", shapes: [[1, 8, 2, 3]]) { $0[0].pixelShuffle(2) } reference: { inputs in
+        OperationCase(name: "pixelShuffle", shapes: [[1, 8, 2, 3]]) {
+            $0[0].pixelShuffle(2)
+        } reference: { inputs in
             Dense([1, 2, 4, 6]) { i in
                 inputs[0][0, i[1] * 4 + i[2] % 2 * 2 + i[3] % 2, i[2] / 2, i[3] / 2]
             }
@@ -255,10 +308,14 @@ extension OperationCase {
                 return (inputs[0][i] - inputs[3][c]) / (inputs[4][c] + 1e-5).squareRoot() * inputs[1][c] + inputs[2][c]
             }
         },
-        OperationCase(name: "softmax", shapes: [[3, 5, 7]]) { $0[0].softmax() } reference: {
+        OperationCase(name: "softmax", shapes: [[3, 5, 7]]) {
+            $0[0].softmax()
+        } reference: {
             $0[0].rows(Reference.softmax)
         },
-        OperationCase(name: "logSoftmax", shapes: [[3, 5, 7]]) { $0[0].logSoftmax() } reference: {
+        OperationCase(name: "logSoftmax", shapes: [[3, 5, 7]]) {
+            $0[0].logSoftmax()
+        } reference: {
             $0[0].rows { Reference.softmax($0).map { Foundation.log($0) } }
         },
     ]
@@ -289,7 +346,9 @@ extension OperationCase {
         } reference: {
             Reference.convTransposed2d($0[0], $0[1], nil, stride: 1, padding: 0, outputPadding: 0)
         },
-        OperationCase(name: "maxPool2d", shapes: [[2, 3, 6, 7]]) { $0[0].maxPool2d(3, stride: 2, padding: 1) } reference: {
+        OperationCase(name: "maxPool2d", shapes: [[2, 3, 6, 7]]) {
+            $0[0].maxPool2d(3, stride: 2, padding: 1)
+        } reference: {
             Reference.pool($0[0], window: 3, stride: 2, padding: 1) { $0.max()! }
         },
         OperationCase(name: "averagePool2d", shapes: [[2, 3, 6, 7]]) {
@@ -297,10 +356,14 @@ extension OperationCase {
         } reference: {
             Reference.pool($0[0], window: 3, stride: 2, padding: 1) { $0.reduce(0, +) / Double($0.count) }
         },
-        OperationCase(name: "globalAveragePool", shapes: [[2, 3, 4, 5]]) { $0[0].globalAveragePool() } reference: {
+        OperationCase(name: "globalAveragePool", shapes: [[2, 3, 4, 5]]) {
+            $0[0].globalAveragePool()
+        } reference: {
             $0[0].reduce([2, 3]) { $0.reduce(0, +) / 20 }.reshape([2, 3])
         },
-        OperationCase(name: "upsample, nearest", shapes: [[2, 3, 4]]) { $0[0].upsample(2) } reference: { inputs in
+        OperationCase(name: "upsample, nearest", shapes: [[2, 3, 4]]) {
+            $0[0].upsample(2)
+        } reference: { inputs in
             Dense([2, 6, 8]) { inputs[0][$0[0], $0[1] / 2, $0[2] / 2] }
         },
         OperationCase(name: "resize, bilinear", shapes: [[2, 3, 4]]) {
@@ -316,7 +379,9 @@ extension OperationCase {
     ]
 
     static let losses: [OperationCase] = [
-        OperationCase(name: "meanSquaredError", shapes: [[4, 3], [4, 3]]) { $0[0].meanSquaredError($0[1]) } reference: {
+        OperationCase(name: "meanSquaredError", shapes: [[4, 3], [4, 3]]) {
+            $0[0].meanSquaredError($0[1])
+        } reference: {
             mean(($0[0] - $0[1]).map { $0 * $0 })
         },
         OperationCase(
@@ -326,10 +391,14 @@ extension OperationCase {
         } reference: {
             weightedMean(($0[0] - $0[1]).map { $0 * $0 }, $0[2].map { $0 * $0 })
         },
-        OperationCase(name: "meanAbsoluteError", shapes: [[4, 3], [4, 3]]) { $0[0].meanAbsoluteError($0[1]) } reference: {
+        OperationCase(name: "meanAbsoluteError", shapes: [[4, 3], [4, 3]]) {
+            $0[0].meanAbsoluteError($0[1])
+        } reference: {
             mean(($0[0] - $0[1]).map { Swift.abs($0) })
         },
-        OperationCase(name: "huberLoss", shapes: [[4, 3], [4, 3]]) { $0[0].huberLoss($0[1], delta: 0.7) } reference: {
+        OperationCase(name: "huberLoss", shapes: [[4, 3], [4, 3]]) {
+            $0[0].huberLoss($0[1], delta: 0.7)
+        } reference: {
             mean(($0[0] - $0[1]).map { Reference.huber($0 / 0.7) * 0.49 })
         },
         OperationCase(name: "gaussianNegativeLogLikelihood", shapes: [[4, 3], [4, 3], [4, 3]]) {
@@ -363,7 +432,8 @@ extension OperationCase {
             return Dense([], [-(logarithms * target).values.reduce(0, +) / 3])
         },
         OperationCase(name: "crossEntropy with probabilities", shapes: [[3, 4]]) {
-            $0[0].crossEntropy(probabilities: Tensor([Float](repeating: 0.25, count: 12), shape: [3, 4], on: $0[0].backend))
+            $0[0].crossEntropy(
+                probabilities: Tensor([Float](repeating: 0.25, count: 12), shape: [3, 4], on: $0[0].backend))
         } reference: {
             let logarithms = $0[0].rows { Reference.softmax($0).map { Foundation.log($0) } }
             return Dense([], [-logarithms.values.reduce(0, +) / 12])
@@ -373,7 +443,9 @@ extension OperationCase {
         } reference: { inputs in
             mean(Dense([4, 3]) { Foundation.log(1 + Foundation.exp(inputs[0][$0])) - inputs[0][$0] * inputs[1][$0] })
         },
-        OperationCase(name: "dirichletMultinomial", shapes: [[4, 3]], domain: { Swift.abs($0) + 0.5 }, inBFloat16: false) {
+        OperationCase(
+            name: "dirichletMultinomial", shapes: [[4, 3]], domain: { Swift.abs($0) + 0.5 }, inBFloat16: false
+        ) {
             $0[0].dirichletMultinomial(
                 counts: Tensor([3, 0, 1, 0, 0, 0, 5, 5, 0, 1, 1, 1] as [Float], shape: [4, 3], on: $0[0].backend))
         } reference: { inputs in

@@ -1,5 +1,5 @@
-import Testing
 import Tensors
+import Testing
 
 /// Every operation against its definition, forward and backward, by one test body.
 struct OperationTests {
@@ -44,7 +44,8 @@ struct OperationTests {
         #expect(relativeError(got.floats(), expected.values) < 3e-2)
     }
 
-    @Test("Its derivative is the limit of difference quotients of the definition", arguments: OperationCase.all, [0, 1])
+    @Test(
+        "Its derivative is the limit of difference quotients of the definition", arguments: OperationCase.all, [0, 1])
     func derivative(test: OperationCase, backend: Int) {
         let inputs = inputs(test)
         let backend = Self.backends[backend]

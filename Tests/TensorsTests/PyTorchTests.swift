@@ -1,5 +1,5 @@
-import Testing
 import Tensors
+import Testing
 
 /// What PyTorch computed for the same numbers (scripts/fixtures/tensors.py).
 struct PyTorchTests {

@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import Tensors
+import Testing
 
 struct RandomNumbersTests {
     /// kat_vectors of the Random123 distribution, philox4x32 with 10 rounds.

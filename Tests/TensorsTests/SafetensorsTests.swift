@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import Tensors
+import Testing
 
 struct SafetensorsTests {
     private let backend = CPUBackend()
@@ -56,7 +56,9 @@ struct SafetensorsTests {
         #expect(throws: SafetensorsError.self) {
             try SafetensorsWriter.write([("x", tensors[0].tensor), ("x", tensors[0].tensor)], to: path)
         }
-        #expect(throws: SafetensorsError.self) { try SafetensorsWriter.write(tensors, to: "/nowhere/model.safetensors") }
+        #expect(throws: SafetensorsError.self) {
+            try SafetensorsWriter.write(tensors, to: "/nowhere/model.safetensors")
+        }
     }
 
     private func file(_ header: String, data: Int) -> [UInt8] {

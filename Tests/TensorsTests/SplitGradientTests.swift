@@ -1,5 +1,5 @@
-import Testing
 import Tensors
+import Testing
 
 struct SplitGradientTests {
     /// Largest difference from native products, relative to the largest value.

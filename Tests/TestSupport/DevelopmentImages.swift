@@ -22,7 +22,9 @@ public enum DevelopmentImages {
     public static func files(below name: String, endings: [String]) -> [String] {
         let root = path(name)
         let names = FileManager.default.enumerator(atPath: root)?.allObjects as? [String] ?? []
-        return names.filter { name in endings.contains { name.lowercased().hasSuffix($0) } }.sorted().map { root + "/" + $0 }
+        return names.filter { name in endings.contains { name.lowercased().hasSuffix($0) } }.sorted().map {
+            root + "/" + $0
+        }
     }
 }
 

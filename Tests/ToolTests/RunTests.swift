@@ -145,7 +145,10 @@ struct RunTests {
             (["run", "quickstart", "--input", "/does/not/exist", "--output", "OUT"], "/does/not/exist"),
             (["run", "quikstart", "--input", "data/sample", "--output", "OUT"], "quikstart"),
             (["run", "quickstart", "--input", "data/sample", "--output", "OUT", "--set", "embed.bach=3"], "batch"),
-            (["run", "quickstart", "--input", "data/sample", "--output", "OUT", "--set", "embed.model=nosuch"], "nosuch"),
+            (
+                ["run", "quickstart", "--input", "data/sample", "--output", "OUT", "--set", "embed.model=nosuch"],
+                "nosuch"
+            ),
             (["info", "README.md"], "README.md"),
             (["view", "data/sample", "-o", "OUT.png"], "data/sample"),
         ])

@@ -23,7 +23,10 @@ import Training
         var (weight, bias, first, second) = (1.0, 1.0, 0.0, 0.0)
         for (step, gradient) in [0.5, -0.25].enumerated() {
             let norm = optimizer.update(
-                [Tensor([Float(gradient)], shape: [1, 1], on: backend), Tensor([Float(gradient)], shape: [1], on: backend)],
+                [
+                    Tensor([Float(gradient)], shape: [1, 1], on: backend),
+                    Tensor([Float(gradient)], shape: [1], on: backend),
+                ],
                 learningRate: 0.1, pool: parallel.pool)
             #expect(abs(Double(norm) - abs(gradient) * 2.0.squareRoot()) < 1e-6)
             first = 0.9 * first + 0.1 * gradient

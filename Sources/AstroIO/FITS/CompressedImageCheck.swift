@@ -3,7 +3,9 @@
 /// cfitsio 4.2 trusts the tile shape, the row descriptors and the sizes inside HCOMPRESS and PLIO streams: a wrong one
 /// makes it write beyond its buffers. FITS Standard 4.0, section 10.
 enum CompressedImageCheck {
-    private static let methods: Set<String> = ["RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "PLIO_1", "HCOMPRESS_1", "NOCOMPRESS"]
+    private static let methods: Set<String> = [
+        "RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "PLIO_1", "HCOMPRESS_1", "NOCOMPRESS",
+    ]
 
     static func run(_ bytes: [UInt8], _ hdu: FITSStructure.HDU, path: String) throws(ImageError) {
         func damaged(_ reason: String) -> ImageError { ImageError(.damaged, path: path, hdu: hdu.number, reason) }
@@ -13,7 +15,9 @@ enum CompressedImageCheck {
                 .unsupported, path: path, hdu: hdu.number,
                 "the compression \(header.text("ZCMPTYPE") ?? "(ZCMPTYPE missing)") is not supported")
         }
-        if let keyword = FITSNumericKeywords.doubtful(header) { throw damaged("\(keyword) is given twice or is no integer") }
+        if let keyword = FITSNumericKeywords.doubtful(header) {
+            throw damaged("\(keyword) is given twice or is no integer")
+        }
         guard header.integer("BITPIX") == 8, header.integer("NAXIS") == 2, let rowWidth = header.integer("NAXIS1"),
             let rows = header.integer("NAXIS2"), let fields = header.integer("TFIELDS"), (1...999).contains(fields)
         else { throw damaged("the table of the compressed image is not valid") }
@@ -79,7 +83,9 @@ enum CompressedImageCheck {
                 let length = count * descriptor.elementSize
                 // Tiles that cannot be quantized are gzip streams in a column of their own. cfitsio goes on for ever on a
                 // stream that ends too early.
-                if descriptor.name == "GZIP_COMPRESSED_DATA" || (descriptor.name == "COMPRESSED_DATA" && method.hasPrefix("GZIP")) {
+                if descriptor.name == "GZIP_COMPRESSED_DATA"
+                    || (descriptor.name == "COMPRESSED_DATA" && method.hasPrefix("GZIP"))
+                {
                     guard PackedFile.isGzipStream(bytes, stream..<(stream + length), limit: 8 * tilePixels) else {
                         throw damaged("tile \(row + 1) is no whole gzip stream")
                     }

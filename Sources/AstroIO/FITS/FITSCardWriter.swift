@@ -4,15 +4,19 @@ internal import CFITSIO
 enum FITSCardWriter {
     /// Keywords of the form of a file, which the writer makes itself.
     private static let structural: Set<String> = [
-        "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "PCOUNT", "GCOUNT", "GROUPS", "BSCALE", "BZERO", "BLANK", "END",
-        "CHECKSUM", "DATASUM", "EXTNAME", "EXTVER", "EXTLEVEL", "INHERIT", "TFIELDS", "THEAP", "DATAMIN", "DATAMAX", "BANDS",
+        "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "PCOUNT", "GCOUNT", "GROUPS", "BSCALE", "BZERO", "BLANK",
+        "END",
+        "CHECKSUM", "DATASUM", "EXTNAME", "EXTVER", "EXTLEVEL", "INHERIT", "TFIELDS", "THEAP", "DATAMIN", "DATAMAX",
+        "BANDS",
         "BUNIT", "CONTINUE", "LONGSTRN", "NEXTEND", "ZHECKSUM", "ZDATASUM", "ZIMAGE", "ZTABLE", "ZSIMPLE", "ZTENSION",
-        "ZEXTEND", "ZBITPIX", "ZNAXIS", "ZCMPTYPE", "ZMASKCMP", "ZQUANTIZ", "ZDITHER0", "ZBLOCKED", "ZPCOUNT", "ZGCOUNT",
+        "ZEXTEND", "ZBITPIX", "ZNAXIS", "ZCMPTYPE", "ZMASKCMP", "ZQUANTIZ", "ZDITHER0", "ZBLOCKED", "ZPCOUNT",
+        "ZGCOUNT",
         "ZSCALE", "ZZERO", "ZBLANK", "FZALGOR", "FZTILE", "FZQVALUE", "FZMETHD", "FZDTHRSD",
     ]
     /// The same, with a number behind them.
     private static let numbered: Set<Substring> = [
-        "NAXIS", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL", "TTYPE", "TFORM", "TUNIT", "TNULL", "TSCAL", "TZERO", "TDISP", "TDIM",
+        "NAXIS", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL", "TTYPE", "TFORM", "TUNIT", "TNULL", "TSCAL", "TZERO", "TDISP",
+        "TDIM",
         "TBCOL", "BAND",
     ]
 

@@ -116,7 +116,8 @@ struct FITSImageHandle: ~Copyable, @unchecked Sendable {
             ffppne(pointer, 1, 1, Int64(values.count), &values, missing, &status)
         } else {
             pixels.withUnsafeBufferPointer { buffer in
-                _ = ffppre(pointer, 1, 1, Int64(buffer.count), UnsafeMutablePointer(mutating: buffer.baseAddress), &status)
+                _ = ffppre(
+                    pointer, 1, 1, Int64(buffer.count), UnsafeMutablePointer(mutating: buffer.baseAddress), &status)
             }
         }
         try check(status, "the pixels cannot be written")

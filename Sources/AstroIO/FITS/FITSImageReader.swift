@@ -43,9 +43,12 @@ enum FITSImageReader {
                 throw ImageError(.damaged, path: path, hdu: broken.number, broken.defect!)
             }
             throw ImageError(
-                .content, path: path, "holds no image, only \(hdus.map { $0.kind == .image ? "empty HDU" : $0.kind.rawValue }.joined(separator: ", "))")
+                .content, path: path,
+                "holds no image, only \(hdus.map { $0.kind == .image ? "empty HDU" : $0.kind.rawValue }.joined(separator: ", "))"
+            )
         }
-        let found = Int(wanted).map { number in hdus.first { $0.number == number } }
+        let found =
+            Int(wanted).map { number in hdus.first { $0.number == number } }
             ?? hdus.first { $0.name.lowercased() == wanted.lowercased() }
         guard let found else {
             throw ImageError(
@@ -53,7 +56,9 @@ enum FITSImageReader {
                 "has no HDU '\(wanted)'; there are: \(hdus.map { "\($0.number) \($0.name)" }.joined(separator: ", "))")
         }
         guard isImage(found) else {
-            throw ImageError(.content, path: path, hdu: found.number, "is no image with two or three axes, but \(found.kind.rawValue) \(found.axes)")
+            throw ImageError(
+                .content, path: path, hdu: found.number,
+                "is no image with two or three axes, but \(found.kind.rawValue) \(found.axes)")
         }
         return found
     }
@@ -85,7 +90,8 @@ enum FITSImageReader {
             for (index, value) in values.enumerated() where !value.isFinite { marked[index].insert(.noData) }
             mask = marked
         }
-        let wcs = (try? WCS(header: header, path: path, hdu: hdu.number))
+        let wcs =
+            (try? WCS(header: header, path: path, hdu: hdu.number))
             ?? (hdu.number > 0 ? try? WCS(header: structure.hdus[0].header, path: path, hdu: 0) : nil)
         return Image(
             bands: bands, width: width, height: height, pixels: values, mask: mask, rowOrder: .bottomUp, wcs: wcs,
@@ -164,7 +170,8 @@ enum FITSImageReader {
         to image: inout Image, path: String
     ) throws(ImageError) {
         let version = hdu.header.integer("EXTVER") ?? 1
-        for sibling in structure.hdus where sibling.number != hdu.number && isImage(sibling) && sibling.axes == hdu.axes {
+        for sibling in structure.hdus where sibling.number != hdu.number && isImage(sibling) && sibling.axes == hdu.axes
+        {
             guard let role = role(of: sibling) else { continue }
             if bands > 1 {
                 if let own = band(of: sibling), own != image.bands[0] { continue }

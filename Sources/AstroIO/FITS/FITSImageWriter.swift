@@ -79,11 +79,16 @@ public enum FITSImageWriter {
 
     // MARK: - Layouts
 
-    private static func writeCube(_ image: Image, _ options: Options, to handle: inout FITSImageHandle) throws(ImageError) {
+    private static func writeCube(_ image: Image, _ options: Options, to handle: inout FITSImageHandle)
+        throws(ImageError)
+    {
         var axes = [image.width, image.height]
         if image.bands.count > 1 { axes.append(image.bands.count) }
         let isPrimary = options.compression == .none
-        if !isPrimary { try handle.createImage(bitpix: 8, axes: []) ; try handle.writeChecksum() }
+        if !isPrimary {
+            try handle.createImage(bitpix: 8, axes: [])
+            try handle.writeChecksum()
+        }
         var cards = [text("EXTNAME", "IMAGE")] + bandCards(image.bands)
         cards += headerCards(image, options)
         try writePlane(image.pixels[...], axes: axes, cards: cards, options, to: &handle)
@@ -211,13 +216,19 @@ public enum FITSImageWriter {
         let isMoved = !image.provenance.history.isEmpty
         let own = Set(geometry.map(\.keyword))
         for card in image.header.cards {
-            if FITSCardWriter.isStructural(card.keyword) || own.contains(card.keyword) || card.keyword == "FILTER" { continue }
+            if FITSCardWriter.isStructural(card.keyword) || own.contains(card.keyword) || card.keyword == "FILTER" {
+                continue
+            }
             // What wcslib read is written afresh; the position of a cut-out in its parent holds only while nothing was cut.
-            if image.wcs != nil && WCS.concerns(card.keyword) && !["MJD-OBS", "DATE-OBS"].contains(card.keyword) { continue }
+            if image.wcs != nil && WCS.concerns(card.keyword) && !["MJD-OBS", "DATE-OBS"].contains(card.keyword) {
+                continue
+            }
             if isMoved && isPositionInParent(card.keyword) { continue }
             cards.append(card)
         }
-        for line in image.provenance.history + options.history { cards.append(.init("HISTORY", value: nil, comment: line)) }
+        for line in image.provenance.history + options.history {
+            cards.append(.init("HISTORY", value: nil, comment: line))
+        }
         return cards
     }
 }

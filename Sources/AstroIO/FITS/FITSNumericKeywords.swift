@@ -1,7 +1,8 @@
 /// Keywords whose numbers cfitsio reads without asking whether they are some.
 enum FITSNumericKeywords {
     private static let plain: Set<String> = [
-        "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "BSCALE", "BZERO", "BLANK", "TFIELDS", "THEAP", "ZBITPIX", "ZNAXIS", "ZBLANK",
+        "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "BSCALE", "BZERO", "BLANK", "TFIELDS", "THEAP", "ZBITPIX", "ZNAXIS",
+        "ZBLANK",
         "ZSCALE", "ZZERO", "ZDITHER0", "ZPCOUNT", "ZGCOUNT",
     ]
     private static let numbered: Set<Substring> = ["NAXIS", "ZNAXIS", "ZTILE", "ZVAL", "TSCAL", "TZERO", "TNULL"]
@@ -11,7 +12,8 @@ enum FITSNumericKeywords {
     static func invalid(_ header: FITSHeader) -> String? {
         for card in header.cards {
             let part = IndexedKeyword(card.keyword)
-            guard plain.contains(card.keyword) || (part.first != nil && !part.isPair && numbered.contains(part.stem)) else {
+            guard plain.contains(card.keyword) || (part.first != nil && !part.isPair && numbered.contains(part.stem))
+            else {
                 continue
             }
             let value = (card.value ?? "").replacing("D", with: "E").replacing("d", with: "e")

@@ -162,7 +162,8 @@ private enum RawPixels {
             }
             if scale == 1, let offset = Int64(exactly: zero) {
                 // Unsigned integers and plain ones: exact.
-                let exact = wide
+                let exact =
+                    wide
                     ? FITSPixels.Values.doubles(values.map { Double(Int64($0)) + Double(offset) })
                     : .floats(values.map { Float(Int64($0) + offset) })
                 return FITSPixels(values: exact, blanks: blanks)

@@ -27,7 +27,8 @@ struct FITSStructure {
         /// Lengths of the image's axes, NAXIS1 first; those of the picture inside for a compressed one.
         var axes: [Int] {
             let prefix = kind == .compressedImage ? "ZNAXIS" : "NAXIS"
-            guard kind == .image || kind == .compressedImage, let count = header.integer(prefix), count > 0, count <= 999
+            guard kind == .image || kind == .compressedImage, let count = header.integer(prefix), count > 0,
+                count <= 999
             else { return [] }
             return (1...count).map { header.integer("\(prefix)\($0)") ?? 0 }
         }
@@ -76,11 +77,13 @@ struct FITSStructure {
             case .failure(let failure): hdu.defect = failure.reason
             }
             if hdu.defect == nil, hdu.dataSize > bytes.count - end {
-                hdu.defect = "is truncated: the header claims \(hdu.dataSize) bytes of data, the file has \(bytes.count - end)"
+                hdu.defect =
+                    "is truncated: the header claims \(hdu.dataSize) bytes of data, the file has \(bytes.count - end)"
             }
             hdus.append(hdu)
             if hdu.defect != nil { break }
-            let (next, overflow) = end.addingReportingOverflow((hdu.dataSize + Self.blockSize - 1) / Self.blockSize * Self.blockSize)
+            let (next, overflow) = end.addingReportingOverflow(
+                (hdu.dataSize + Self.blockSize - 1) / Self.blockSize * Self.blockSize)
             if overflow { break }
             offset = next
         }
@@ -99,9 +102,12 @@ struct FITSStructure {
         var continued = false
         while true {
             guard position + 80 <= bytes.count else { throw Failure(reason: "the header has no END") }
-            guard position - offset < 80 * 200_000 else { throw Failure(reason: "the header has more than 200 000 cards") }
+            guard position - offset < 80 * 200_000 else {
+                throw Failure(reason: "the header has more than 200 000 cards")
+            }
             let card = bytes[position..<(position + 80)]
-            guard card.allSatisfy({ (0x20...0x7e).contains($0) || $0 == 0 || $0 == 0x0a || $0 >= 0x80 || $0 == 0x09 }) else {
+            guard card.allSatisfy({ (0x20...0x7e).contains($0) || $0 == 0 || $0 == 0x0a || $0 >= 0x80 || $0 == 0x09 })
+            else {
                 throw Failure(reason: "the header holds bytes that are no text")
             }
             position += 80
@@ -133,7 +139,8 @@ struct FITSStructure {
         }
         let keyword = trimmed(string(card.prefix(8)))
         let rest = card.dropFirst(8)
-        let isValue = rest.starts(with: [0x3d, 0x20]) || (rest.first == 0x3d && !["COMMENT", "HISTORY", ""].contains(keyword))
+        let isValue =
+            rest.starts(with: [0x3d, 0x20]) || (rest.first == 0x3d && !["COMMENT", "HISTORY", ""].contains(keyword))
         if keyword == "CONTINUE", continued, let last = header.cards.indices.last {
             let (text, isText, _) = value(rest)
             if isText, var previous = header.cards[last].value, previous.hasSuffix("&") {
@@ -227,7 +234,8 @@ struct FITSStructure {
         let parameters = header.integer("PCOUNT") ?? 0
         let groups = header.integer("GCOUNT") ?? 1
         guard parameters >= 0, groups >= 0 else { return .failure(Failure(reason: "PCOUNT or GCOUNT is negative")) }
-        let (sum, overflow1) = product.addingReportingOverflow(header.cards.first?.keyword == "SIMPLE" && kind == .image ? 0 : parameters)
+        let (sum, overflow1) = product.addingReportingOverflow(
+            header.cards.first?.keyword == "SIMPLE" && kind == .image ? 0 : parameters)
         let (all, overflow2) = sum.multipliedReportingOverflow(by: groups)
         let (bytes, overflow3) = all.multipliedReportingOverflow(by: abs(bitpix) / 8)
         guard !overflow1, !overflow2, !overflow3, bytes < 1 << 50 else {

@@ -33,7 +33,8 @@ enum PackedFile {
         let bytes: [UInt8]
         do { bytes = try FileBytes.read(path) } catch { throw ImageError(.access, path: path, error.reason) }
         let name =
-            bytes.starts(with: [0x1f, 0x8b]) ? "gzip"
+            bytes.starts(with: [0x1f, 0x8b])
+            ? "gzip"
             : bytes.starts(with: Array("BZh".utf8)) ? "bzip2" : bytes.starts(with: [0x1f, 0x9d]) ? "compress" : nil
         return (bytes.count, name)
     }
@@ -42,7 +43,9 @@ enum PackedFile {
     static func isGzipStream(_ bytes: [UInt8], _ range: Range<Int>, limit: Int) -> Bool {
         guard range.count < 1 << 31 else { return false }
         var stream = z_stream()
-        guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else { return false }
+        guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+            return false
+        }
         defer { inflateEnd(&stream) }
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         return bytes.withUnsafeBufferPointer { input in
@@ -94,8 +97,12 @@ enum PackedFile {
                     // A gzip file may hold several members one after the other; anything else behind is ignored.
                     let rest = Int(stream.avail_in) + input.count - position
                     let at = input.count - rest
-                    guard rest > 2, input[at] == 0x1f, input[at + 1] == 0x8b, inflateReset(&stream) == Z_OK else { return }
-                } else if status == Z_BUF_ERROR || (status == Z_OK && stream.avail_in == 0 && position == input.count && stream.avail_out > 0) {
+                    guard rest > 2, input[at] == 0x1f, input[at + 1] == 0x8b, inflateReset(&stream) == Z_OK else {
+                        return
+                    }
+                } else if status == Z_BUF_ERROR
+                    || (status == Z_OK && stream.avail_in == 0 && position == input.count && stream.avail_out > 0)
+                {
                     failure = ImageError(.damaged, path: path, "the gzip data is truncated")
                 } else if status != Z_OK {
                     failure = ImageError(.damaged, path: path, "the gzip data is damaged")

@@ -38,7 +38,9 @@ public struct WCS: Sendable {
     public init(header: FITSHeader, path: String, hdu: Int? = nil) throws(ImageError) {
         let header = Self.preferringSIP(header)
         // wcslib would take a matrix of zeros for one that is not given.
-        let matrix = header.cards.filter { ["CD", "PC"].contains(IndexedKeyword($0.keyword).stem) }.compactMap { Double($0.value ?? "") }
+        let matrix = header.cards.filter { ["CD", "PC"].contains(IndexedKeyword($0.keyword).stem) }.compactMap {
+            Double($0.value ?? "")
+        }
         if !matrix.isEmpty, matrix.allSatisfy({ $0 == 0 }) {
             throw ImageError(.content, path: path, hdu: hdu, "the matrix of its WCS is zero")
         }
@@ -75,7 +77,9 @@ public struct WCS: Sendable {
             // The standard asks for at least eight characters between the quotes.
             let text =
                 card.isText
-                ? "'" + value.replacing("'", with: "''").padding(toLength: max(8, value.count), withPad: " ", startingAt: 0) + "'"
+                ? "'"
+                    + value.replacing("'", with: "''").padding(
+                        toLength: max(8, value.count), withPad: " ", startingAt: 0) + "'"
                 : value
             let line = card.keyword.padding(toLength: 8, withPad: " ", startingAt: 0) + "= " + text
             let bytes = Array(line.utf8)
@@ -278,7 +282,9 @@ public struct WCS: Sendable {
     }
 
     private static func isDistortion(_ keyword: String) -> Bool {
-        if sipPowers(keyword) != nil || ["A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"].contains(keyword) { return true }
+        if sipPowers(keyword) != nil || ["A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"].contains(keyword) {
+            return true
+        }
         let part = IndexedKeyword(keyword)
         return part.stem == "PV" && part.isPair && (part.first == 1 || part.first == 2)
     }
@@ -300,7 +306,7 @@ public struct WCS: Sendable {
         if plainKeywords.contains(keyword) || isDistortion(keyword) { return true }
         let part = IndexedKeyword(keyword)
         switch part.stem {
-        case "CD", "PC": return part.isPair || keyword.utf8.count == 8 // CD1_2, or the old CD001002
+        case "CD", "PC": return part.isPair || keyword.utf8.count == 8  // CD1_2, or the old CD001002
         case "PV", "PS": return part.isPair
         default: return part.hasOneDigit && axisKeywords.contains(part.stem)
         }
@@ -335,6 +341,9 @@ private enum Galactic {
 
     private static func angles(_ v: [Double]) -> (Double, Double) {
         let longitude = atan2(v[1], v[0]) * 180 / .pi
-        return (longitude < 0 ? longitude + 360 : longitude, atan2(v[2], (v[0] * v[0] + v[1] * v[1]).squareRoot()) * 180 / .pi)
+        return (
+            longitude < 0 ? longitude + 360 : longitude,
+            atan2(v[2], (v[0] * v[0] + v[1] * v[1]).squareRoot()) * 180 / .pi
+        )
     }
 }

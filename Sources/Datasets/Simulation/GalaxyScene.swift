@@ -59,7 +59,8 @@ struct GalaxyScene {
             // A bridge between the two and a tail on the far side.
             for (side, faint) in [(0.5, 1.8), (-0.8, 2.0)] {
                 add(
-                    .arc(radius: distance * 1.1, width: size * 0.16, extentDegrees: between(30, 50)), between(0.6, 0.95),
+                    .arc(radius: distance * 1.1, width: size * 0.16, extentDegrees: between(30, 50)),
+                    between(0.6, 0.95),
                     magnitude + faint, .young, x: x * side, y: y * side, angle: between(0, 180))
             }
         case .lens:
@@ -70,7 +71,8 @@ struct GalaxyScene {
             let width = fieldSide * 0.012
             let angle = between(0, 360)
             add(
-                .arc(radius: radius, width: width, extentDegrees: between(28, 45)), 1, magnitude + 3.0, .lensed, angle: angle)
+                .arc(radius: radius, width: width, extentDegrees: between(28, 45)), 1, magnitude + 3.0, .lensed,
+                angle: angle)
             add(
                 .arc(radius: radius * 0.8, width: width, extentDegrees: between(8, 14)), 1, magnitude + 4.4, .lensed,
                 angle: angle + 180)
@@ -114,10 +116,12 @@ struct GalaxyScene {
             let (x, y) = place()
             components.append(
                 LightComponent(
-                    .sersic(index: Double(random.uniform(0.8, 2.5)), halfLightRadius: Double(random.uniform(0.3, 0.8))), x: x,
+                    .sersic(index: Double(random.uniform(0.8, 2.5)), halfLightRadius: Double(random.uniform(0.3, 0.8))),
+                    x: x,
                     y: y, axisRatio: Double(random.uniform(0.4, 1)), positionAngle: Double(random.uniform(0, 180)),
                     flux: Self.flux(
-                        Double(random.uniform(20.5, 23.5)), Double(random.uniform(0.2, 1.3)), Double(random.uniform(0.1, 1.1)))))
+                        Double(random.uniform(20.5, 23.5)), Double(random.uniform(0.2, 1.3)),
+                        Double(random.uniform(0.1, 1.1)))))
         }
     }
 
@@ -141,7 +145,8 @@ struct GalaxyScene {
         sersicIndex = Double(random.uniform(1.5, 4))
         // Bulges are rounder than their discs.
         add(
-            sersicIndex, halfLightRadius * Double(random.uniform(0.15, 0.3)), max(axisRatio, 0.5 + 0.5 * axisRatio - 0.2),
+            sersicIndex, halfLightRadius * Double(random.uniform(0.15, 0.3)),
+            max(axisRatio, 0.5 + 0.5 * axisRatio - 0.2),
             magnitude - 2.5 * log10(bulge), .old)
         let disc = (1 - bulge) * (1 - arms)
         add(1, halfLightRadius, axisRatio, magnitude - 2.5 * log10(disc), .disc)
@@ -149,7 +154,9 @@ struct GalaxyScene {
         let count = random.uniform() < 0.8 ? 2 : 3
         let pitch = Double(random.uniform(14, 28)) * (random.uniform() < 0.5 ? 1 : -1)
         add(
-            .arms(halfLightRadius: halfLightRadius, count: count, pitchDegrees: pitch, phase: Double(random.uniform(0, 6.28))),
+            .arms(
+                halfLightRadius: halfLightRadius, count: count, pitchDegrees: pitch,
+                phase: Double(random.uniform(0, 6.28))),
             axisRatio, magnitude - 2.5 * log10((1 - bulge) * arms), .young)
     }
 

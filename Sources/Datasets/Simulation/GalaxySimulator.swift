@@ -61,7 +61,8 @@ public struct GalaxySimulator: Sendable {
         seed: UInt64, size: Int = 96, pixelScale: Double = 0.262, bands: [SurveyBand] = SurveyBand.legacy,
         unusualShare: Float = 0.08
     ) {
-        precondition(size >= 16 && size.isMultiple(of: 2), "[GalaxySimulator] expected an even size of at least 16, got \(size)")
+        precondition(
+            size >= 16 && size.isMultiple(of: 2), "[GalaxySimulator] expected an even size of at least 16, got \(size)")
         precondition(bands.count == 3 && pixelScale > 0, "[GalaxySimulator] expected three bands")
         self.seed = seed
         self.size = size
@@ -133,7 +134,8 @@ public struct GalaxySimulator: Sendable {
         ]
         for (index, band) in bands.enumerated() {
             let name = band.name.uppercased()
-            cards.append(number("SEEING_" + name, (truth.seeing[index] * 1000).rounded() / 1000, "[arcsec] FWHM, Moffat beta 3"))
+            cards.append(
+                number("SEEING_" + name, (truth.seeing[index] * 1000).rounded() / 1000, "[arcsec] FWHM, Moffat beta 3"))
             cards.append(number("GAIN_" + name, band.gain, "electrons a nanomaggy"))
             cards.append(number("SKY_" + name, band.sky(pixelScale: pixelScale), "[nanomaggy/pixel] subtracted"))
         }

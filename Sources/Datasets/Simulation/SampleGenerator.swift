@@ -47,11 +47,14 @@ public struct SampleGenerator: Sendable {
         var columns = [
             Column(
                 "id_str", .string(truths.map(\.id)), ucd: "meta.id;meta.main", description: "Name of the object"),
-            Column("file_loc", .string(truths.map { $0.id + ".fits.fz" }), ucd: "meta.ref.url", description: "Its image"),
             Column(
-                "ra", .double(truths.map(\.ra)), unit: "deg", ucd: "pos.eq.ra;meta.main", description: "Right ascension (ICRS)"),
+                "file_loc", .string(truths.map { $0.id + ".fits.fz" }), ucd: "meta.ref.url", description: "Its image"),
             Column(
-                "dec", .double(truths.map(\.dec)), unit: "deg", ucd: "pos.eq.dec;meta.main", description: "Declination (ICRS)"),
+                "ra", .double(truths.map(\.ra)), unit: "deg", ucd: "pos.eq.ra;meta.main",
+                description: "Right ascension (ICRS)"),
+            Column(
+                "dec", .double(truths.map(\.dec)), unit: "deg", ucd: "pos.eq.dec;meta.main",
+                description: "Declination (ICRS)"),
             Column("kind", .string(truths.map(\.kind.rawValue)), ucd: "src.morph.type", description: "What was drawn"),
             Column("unusual", .bool(truths.map(\.kind.isUnusual)), description: "Whether it is one of the rare kinds"),
         ]

@@ -138,7 +138,8 @@ public struct AttentionBenchmark: Sendable {
         let count = tokens * shape.width
         let (q, k, v) = (
             Operand(count: count, type: precision, seed: 1), Operand(count: count, type: precision, seed: 2),
-            Operand(count: count, type: precision, seed: 3))
+            Operand(count: count, type: precision, seed: 3)
+        )
         let o = Operand(count: count, type: precision, seed: nil)
         func operand(_ memory: Operand) -> AttentionOperand {
             .headsTokens(memory.pointer, tokens: tokens, heads: 1, width: shape.width)

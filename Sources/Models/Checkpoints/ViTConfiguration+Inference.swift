@@ -21,17 +21,19 @@ extension ViTConfiguration {
         }
         let (patch, positions, hidden) = (shape(needed[0])!, shape(needed[1])!, shape(needed[3])!)
         guard patch.count == 4, patch[2] == patch[3], patch[2] > 0, positions.count == 3, hidden.count == 2 else {
-            throw failure("patch embedding \(patch), positions \(positions) or feed-forward \(hidden) have no such shape")
+            throw failure(
+                "patch embedding \(patch), positions \(positions) or feed-forward \(hidden) have no such shape")
         }
         let width = patch[0]
         guard let heads = heads ?? (width % 64 == 0 && width > 0 ? width / 64 : nil) else {
             throw failure("the number of heads cannot be inferred from width \(width); give it")
         }
         let registers = shape("reg_token").map { $0.count == 3 ? $0[1] : 0 } ?? 0
-        let depth = keys.sources.keys.compactMap { name -> Int? in
-            guard name.hasPrefix("blocks.") else { return nil }
-            return Int(name.dropFirst(7).prefix { $0 != "." })
-        }.max()! + 1
+        let depth =
+            keys.sources.keys.compactMap { name -> Int? in
+                guard name.hasPrefix("blocks.") else { return nil }
+                return Int(name.dropFirst(7).prefix { $0 != "." })
+            }.max()! + 1
 
         let coverage: PositionCoverage
         if keys.style != .timm {

@@ -1,9 +1,10 @@
+public import Tensors
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-public import Tensors
 
 /// Learned positions on a square grid of patches, resized for images of another size.
 ///

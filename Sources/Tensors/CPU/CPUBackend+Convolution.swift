@@ -40,7 +40,8 @@ extension CPUBackend {
             pass == .forward ? .convolution : (pass == .input ? .convolutionData : .convolutionWeights)
         let biasLayout = bias.map { OneDNN.Layout([weight.shape[0]], $0.dtype) }
         let primitive = dnnl.primitive(kind, numbers) { engine in
-            makeConvolution(pass, x: x.shape, weight: weight.shape, bias: biasLayout, y: y.shape, type, geometry, engine)
+            makeConvolution(
+                pass, x: x.shape, weight: weight.shape, bias: biasLayout, y: y.shape, type, geometry, engine)
         }
         guard let primitive else {
             precondition(type == .bfloat16, "[convolution] expected a float32 convolution of oneDNN, got none")

@@ -27,7 +27,9 @@ extension CPUBackend {
         let (p, q, sizeX, sizeOut) = (raw(x), raw(out), x.dtype.byteCount, out.dtype.byteCount)
         profiler.measure(.copy) {
             if x.dtype == out.dtype {
-                split(count, columns: 1) { memcpy(q + $0.lowerBound * sizeX, p + $0.lowerBound * sizeX, $0.count * sizeX) }
+                split(count, columns: 1) {
+                    memcpy(q + $0.lowerBound * sizeX, p + $0.lowerBound * sizeX, $0.count * sizeX)
+                }
             } else if x.dtype == .int32, out.dtype == .float32 {
                 let (p, q) = (indices(x), floats(out))
                 for i in 0..<count { q[i] = Float(p[i]) }

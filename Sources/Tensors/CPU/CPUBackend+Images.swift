@@ -106,7 +106,9 @@ extension CPUBackend {
                     for y in 0..<h {
                         for i in 0..<width {
                             var sum: Float = 0
-                            for t in horizontal.range(i) { sum += horizontal.weights[t] * p[y * w + horizontal.indices[t]] }
+                            for t in horizontal.range(i) {
+                                sum += horizontal.weights[t] * p[y * w + horizontal.indices[t]]
+                            }
                             rows[y * width + i] = sum
                         }
                     }

@@ -1,9 +1,10 @@
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import Synchronization
 
 /// Storage in the host's memory, aligned to 64 bytes (2 MiB for large blocks), recycled by its allocator.
 final class CPUStorage: Storage, @unchecked Sendable {

@@ -17,7 +17,8 @@ extension Tensor {
                 && shape[3] + 2 * padding >= weight.shape[3], "conv2d",
             expected: "an image not smaller than the kernel", got: "\(shape), kernel \(weight.shape)")
         if let bias {
-            require(bias.shape == [weight.shape[0]], "conv2d", expected: "bias [\(weight.shape[0])]", got: "\(bias.shape)")
+            require(
+                bias.shape == [weight.shape[0]], "conv2d", expected: "bias [\(weight.shape[0])]", got: "\(bias.shape)")
         }
         let result = Tensor.uninitialized(
             shape: [shape[0], weight.shape[0], height, width], dtype: dtype, on: backend)
@@ -149,7 +150,9 @@ extension Tensor {
     }
 
     /// ``resize(height:width:mode:)`` with cubic convolution, for (C, H, W) or (B, C, H, W).
-    public func resizeBicubic(height: Int, width: Int) -> Tensor { resize(height: height, width: width, mode: .bicubic) }
+    public func resizeBicubic(height: Int, width: Int) -> Tensor {
+        resize(height: height, width: width, mode: .bicubic)
+    }
 
     /// Enlarges the last two axes by a factor.
     public func upsample(_ factor: Int, mode: ResizeMode = .nearest) -> Tensor {

@@ -159,7 +159,8 @@ extension Tensor {
     public func broadcast(to target: [Int]) -> Tensor {
         if shape == target { return self }
         require(
-            Tensor.broadcastShape(shape, target) == target, "broadcast", expected: "a shape that broadcasts to \(target)",
+            Tensor.broadcastShape(shape, target) == target, "broadcast",
+            expected: "a shape that broadcasts to \(target)",
             got: "\(shape)")
         let zero = Tensor.zeros([Int](repeating: 1, count: target.count), dtype: dtype, on: backend)
         let result = Tensor.uninitialized(shape: target, dtype: dtype, on: backend)

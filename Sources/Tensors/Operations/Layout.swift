@@ -108,7 +108,8 @@ extension Tensor {
     public func gatherTokens(_ indices: Tensor) -> Tensor {
         require(
             rank == 3 && indices.rank == 2 && indices.dtype == .int32 && indices.shape[0] == shape[0], "gatherTokens",
-            expected: "x (B, R, W) and int32 indices (B, K)", got: "\(shape) and \(indices.dtype.rawValue) \(indices.shape)")
+            expected: "x (B, R, W) and int32 indices (B, K)",
+            got: "\(shape) and \(indices.dtype.rawValue) \(indices.shape)")
         let result = Tensor.uninitialized(shape: [shape[0], indices.shape[1], shape[2]], dtype: dtype, on: backend)
         backend.gather(self, indices: indices, into: result)
         guard isOnTape else { return result }
@@ -122,7 +123,8 @@ extension Tensor {
     public func scatterTokens(_ indices: Tensor, count rows: Int) -> Tensor {
         require(
             rank == 3 && indices.shape == [shape[0], shape[1]] && indices.dtype == .int32, "scatterTokens",
-            expected: "x (B, K, W) and int32 indices (B, K)", got: "\(shape) and \(indices.dtype.rawValue) \(indices.shape)")
+            expected: "x (B, K, W) and int32 indices (B, K)",
+            got: "\(shape) and \(indices.dtype.rawValue) \(indices.shape)")
         let result = Tensor.zeros([shape[0], rows, shape[2]], dtype: dtype, on: backend)
         backend.scatterAdd(self, indices: indices, into: result)
         guard isOnTape else { return result }

@@ -72,7 +72,8 @@ extension Tensor {
     public func matmul(_ other: Tensor, transposingSelf: Bool = false, transposingOther: Bool = false) -> Tensor {
         require(
             rank >= 2 && other.rank >= 2 && dtype == other.dtype, "matmul",
-            expected: "matrices of one type", got: "\(shape) \(dtype.rawValue) and \(other.shape) \(other.dtype.rawValue)")
+            expected: "matrices of one type",
+            got: "\(shape) \(dtype.rawValue) and \(other.shape) \(other.dtype.rawValue)")
         if rank > 2 && other.rank == 2 && !transposingSelf {
             // One matrix for the whole batch: a single tall product.
             let rows = count / shape[rank - 1]

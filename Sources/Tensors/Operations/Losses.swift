@@ -60,7 +60,8 @@ extension Tensor {
     public func crossEntropy(labels: Tensor, smoothing: Float = 0) -> Tensor {
         require(
             rank == 2 && labels.shape == [shape[0]] && labels.dtype == .int32, "crossEntropy",
-            expected: "logits (B, K) and int32 labels (B)", got: "\(shape) and \(labels.dtype.rawValue) \(labels.shape)")
+            expected: "logits (B, K) and int32 labels (B)", got: "\(shape) and \(labels.dtype.rawValue) \(labels.shape)"
+        )
         let logarithms = cast(to: .float32).logSoftmax()
         let (b, k) = (shape[0], shape[1])
         let likelihood = logarithms.reshape([b, k, 1]).gatherTokens(labels.reshape([b, 1])).mean()

@@ -1,5 +1,5 @@
-public import Models
 import Kernels
+public import Models
 public import Tensors
 
 /// Measures how many images a second backbones embed and train on, and where the time goes.

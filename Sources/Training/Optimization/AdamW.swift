@@ -55,7 +55,8 @@ public struct AdamW {
     public mutating func update(
         _ gradients: [Tensor], learningRate: Float, maximumNorm: Float = .infinity, pool: WorkerPool
     ) -> Float {
-        precondition(gradients.count == slots.count, "[AdamW] expected \(slots.count) gradients, got \(gradients.count)")
+        precondition(
+            gradients.count == slots.count, "[AdamW] expected \(slots.count) gradients, got \(gradients.count)")
         step += 1
         var squares = [Double](repeating: 0, count: gradients.count)
         squares.withUnsafeMutableBufferPointer { squares in

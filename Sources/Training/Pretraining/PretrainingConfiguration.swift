@@ -23,7 +23,8 @@ public struct PretrainingConfiguration: Sendable, Codable, Hashable {
     public var checkpointInterval: Int
 
     public init(
-        model: MaskedAutoencoderConfiguration = .stamp64, batchSize: Int = 128, steps: Int, learningRate: Float = 1.5e-3,
+        model: MaskedAutoencoderConfiguration = .stamp64, batchSize: Int = 128, steps: Int,
+        learningRate: Float = 1.5e-3,
         warmup: Float = 0.05, optimizer: AdamW.Settings = AdamW.Settings(beta2: 0.95, weightDecay: 0.05),
         maximumGradientNorm: Float = 1, seed: UInt64 = 1, precision: DType = .float32, workers: Int,
         checkpointInterval: Int = 250
@@ -50,7 +51,8 @@ public struct PretrainingConfiguration: Sendable, Codable, Hashable {
         func check(_ condition: Bool, _ reason: String) throws(TrainingError) {
             guard condition else { throw TrainingError(.invalidConfiguration, reason: reason) }
         }
-        try check(batchSize > 0 && steps > 0 && workers > 0 && checkpointInterval > 0, "a number is not positive: \(self)")
+        try check(
+            batchSize > 0 && steps > 0 && workers > 0 && checkpointInterval > 0, "a number is not positive: \(self)")
         try check(learningRate > 0 && (0...1).contains(warmup) && maximumGradientNorm > 0, "impossible rates: \(self)")
         try check(precision.isFloatingPoint, "precision \(precision.rawValue) is not a floating-point type")
         try check(source.count > 0, "there are no stamps")

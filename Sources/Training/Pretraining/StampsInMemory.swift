@@ -21,7 +21,8 @@ public struct StampsInMemory: StampBatchSource {
         guard channels > 0, size > 0, size <= side, side <= 2 * size, !pixels.isEmpty, pixels.count % length == 0 else {
             throw TrainingError(
                 .invalidConfiguration,
-                reason: "\(pixels.count) numbers are not stamps of \(channels) × \(side) × \(side) for views of \(size)")
+                reason: "\(pixels.count) numbers are not stamps of \(channels) × \(side) × \(side) for views of \(size)"
+            )
         }
         self.pixels = pixels
         self.count = pixels.count / length

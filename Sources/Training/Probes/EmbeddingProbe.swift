@@ -17,7 +17,8 @@ public struct EmbeddingProbe {
     ///   - embeddings: count × width numbers, finite.
     ///   - labels: class 0, 1, … of each row.
     public init(_ embeddings: [Float], width: Int, labels: [Int], on backend: any Backend) throws(TrainingError) {
-        guard width > 0, labels.count > 1, embeddings.count == labels.count * width, labels.allSatisfy({ $0 >= 0 }) else {
+        guard width > 0, labels.count > 1, embeddings.count == labels.count * width, labels.allSatisfy({ $0 >= 0 })
+        else {
             throw TrainingError(
                 .invalidConfiguration,
                 reason: "\(embeddings.count) numbers are not \(labels.count) embeddings of width \(width)")
@@ -76,7 +77,9 @@ public struct EmbeddingProbe {
                 indices.flatMap { standardised[($0 * width)..<(($0 + 1) * width)] }, shape: [indices.count, width],
                 on: backend)
         }
-        let (x, y) = (matrix(train), Tensor(indices: train.map { Int32(labels[$0]) }, shape: [train.count], on: backend))
+        let (x, y) = (
+            matrix(train), Tensor(indices: train.map { Int32(labels[$0]) }, shape: [train.count], on: backend)
+        )
         let layer = Linear(width, classCount, from: .random(seed: seed, on: backend))
         layer.weight.fill(0)
         var optimizer = AdamW(layer, AdamW.Settings(weightDecay: 0.1))

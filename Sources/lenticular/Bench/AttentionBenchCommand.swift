@@ -56,13 +56,18 @@ struct AttentionBenchCommand: ParsableCommand {
         for text in precisions.split(separator: ",") where !ElementType.allCases.contains(where: { "\($0)" == text }) {
             throw ValidationError("--precisions: expected float32 or bfloat16, got '\(text)'")
         }
-        for text in algorithms.split(separator: ",") where !AttentionAlgorithm.allCases.contains(where: { "\($0)" == text }) {
+        for text in algorithms.split(separator: ",")
+        where !AttentionAlgorithm.allCases.contains(where: { "\($0)" == text }) {
             throw ValidationError("--algorithms: expected vfa, fa2 or naive, got '\(text)'")
         }
         if let instructions, Self.sets[instructions].map({ $0 <= .best }) != true {
-            throw ValidationError("--instructions: this machine has \(InstructionSet.available.map(\.description).joined(separator: ", "))")
+            throw ValidationError(
+                "--instructions: this machine has \(InstructionSet.available.map(\.description).joined(separator: ", "))"
+            )
         }
-        if workers < 1 || heads < 1 || (batch ?? 1) < 1 { throw ValidationError("workers, heads and batch must be positive") }
+        if workers < 1 || heads < 1 || (batch ?? 1) < 1 {
+            throw ValidationError("workers, heads and batch must be positive")
+        }
     }
 
     private struct Report: Encodable {
@@ -81,12 +86,14 @@ struct AttentionBenchCommand: ParsableCommand {
         }
         let set = instructions.flatMap { Self.sets[$0] } ?? .best
         let benchmark = AttentionBenchmark(
-            shapes: shapes, precisions: ElementType.allCases.filter { precisions.split(separator: ",").contains("\($0)") },
+            shapes: shapes,
+            precisions: ElementType.allCases.filter { precisions.split(separator: ",").contains("\($0)") },
             algorithms: algorithms.split(separator: ",").compactMap { name in
                 AttentionAlgorithm.allCases.first { "\($0)" == name }
             }, workers: workers, seconds: seconds, instructionSet: set)
         let table = TextTable([
-            .init("N", 6, right: true), .init("d", 4, right: true), .init("batch", 5, right: true), .init("precision", 9),
+            .init("N", 6, right: true), .init("d", 4, right: true), .init("batch", 5, right: true),
+            .init("precision", 9),
             .init("algorithm", 9), .init("GFLOP/s", 8, right: true), .init("of FA2", 6, right: true),
             .init("error", 8, right: true), .init("tiles", 9, right: true), .init("maxima", 9, right: true),
             .init("rescales", 9, right: true), .init("fallback rows", 13, right: true),

@@ -36,7 +36,8 @@ struct BackboneBenchCommand: ParsableCommand {
     @OptionGroup var json: JSONOption
 
     func validate() throws {
-        for name in names.split(separator: ",") where !BackboneBenchmark.Subject.all.contains(where: { $0.name == name }) {
+        for name in names.split(separator: ",")
+        where !BackboneBenchmark.Subject.all.contains(where: { $0.name == name }) {
             throw ValidationError("--models: no model is called '\(name)'")
         }
         for name in precisions.split(separator: ",") where DType(rawValue: String(name))?.isFloatingPoint != true {

@@ -78,7 +78,8 @@ struct ProbeBenchCommand: ParsableCommand {
         let names = Set(objects.compactMap { classOf[key($0)] }).sorted()
         guard names.count > 1 else {
             throw ValidationError(
-                "\(labels): \(objects.count) images have a label in column '\(column)', of \(names.count) classes; at least 2 are needed")
+                "\(labels): \(objects.count) images have a label in column '\(column)', of \(names.count) classes; at least 2 are needed"
+            )
         }
 
         let embedder = try Embedder(path: InstalledFiles.model(named: model), precision: precision, views: views)
@@ -92,7 +93,9 @@ struct ProbeBenchCommand: ParsableCommand {
             load: { index -> (stamps: [Float], pixels: [Float], classes: [Int]) in
                 var result: (stamps: [Float], pixels: [Float], classes: [Int]) = ([], [], [])
                 for object in objects[(index * batch)..<min((index + 1) * batch, objects.count)] {
-                    guard let stamp = try? reader.stamp(of: object), let small = try? reader.picture(of: object) else { continue }
+                    guard let stamp = try? reader.stamp(of: object), let small = try? reader.picture(of: object) else {
+                        continue
+                    }
                     result.stamps += stamp.values
                     result.pixels += small.resized(width: side, height: side).samples.map { Float($0) / 255 }
                     result.classes.append(names.firstIndex(of: classOf[key(object)]!)!)
@@ -133,7 +136,8 @@ struct ProbeBenchCommand: ParsableCommand {
         }
         try json.write(
             Report(
-                model: model, views: views, column: column, objects: classes.count, classes: counts, seeds: seeds, rows: rows))
+                model: model, views: views, column: column, objects: classes.count, classes: counts, seeds: seeds,
+                rows: rows))
     }
 
     private func figures(_ name: String, _ values: [Float], _ width: Int, _ classes: [Int]) throws -> Figures {

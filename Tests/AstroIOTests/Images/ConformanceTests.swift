@@ -53,7 +53,8 @@ struct ConformanceTests {
             let long = reference.axes.filter { $0 > 1 }.count
             #expect(error.path == path && !error.reason.isEmpty)
             #expect(
-                reference.axes.count < 2 || long > 3 || reference.axes.contains(0) || reference.file.contains("invalid"),
+                reference.axes.count < 2 || long > 3 || reference.axes.contains(0)
+                    || reference.file.contains("invalid"),
                 "\(reference.axes): \(error)")
             return
         }
@@ -66,18 +67,24 @@ struct ConformanceTests {
             if expected.isNaN { return true }
             return abs(value - expected) <= 1e-6 * max(abs(expected), 1e-3)
         }
-        #expect(agrees(finite.min() ?? .nan, reference.minimum), "minimum \(finite.min() ?? .nan), not \(reference.minimum)")
-        #expect(agrees(finite.max() ?? .nan, reference.maximum), "maximum \(finite.max() ?? .nan), not \(reference.maximum)")
+        #expect(
+            agrees(finite.min() ?? .nan, reference.minimum), "minimum \(finite.min() ?? .nan), not \(reference.minimum)"
+        )
+        #expect(
+            agrees(finite.max() ?? .nan, reference.maximum), "maximum \(finite.max() ?? .nan), not \(reference.maximum)"
+        )
         if image.pixels[0].isFinite { #expect(agrees(Double(image.pixels[0]), reference.first)) }
         if let last = image.pixels.last, last.isFinite { #expect(agrees(Double(last), reference.last)) }
         let sum = finite.reduce(0, +)
         let scale = finite.reduce(0) { $0 + abs($1) }
-        #expect(finite.isEmpty || abs(sum - reference.sum) <= 1e-6 * max(scale, 1e-3), "sum \(sum), not \(reference.sum)")
+        #expect(
+            finite.isEmpty || abs(sum - reference.sum) <= 1e-6 * max(scale, 1e-3), "sum \(sum), not \(reference.sum)")
     }
 
     @Test("every file, the invalid ones too, is described or refused with a reason; none crashes")
     func everyFile() {
-        let files = DevelopmentImages.files(below: "fits_conformance", endings: [".fits", ".fit", ".fz", ".gz", ".bz2", ".z", ".hdr"])
+        let files = DevelopmentImages.files(
+            below: "fits_conformance", endings: [".fits", ".fit", ".fz", ".gz", ".bz2", ".z", ".hdr"])
         #expect(files.count > 80)
         for file in files {
             do {

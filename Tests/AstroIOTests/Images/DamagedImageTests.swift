@@ -42,7 +42,8 @@ struct DamagedImageTests {
                 files.append(("packed.fits" + ending, try bytes(folder + "/packed.fits" + ending)))
             }
         }
-        for name in try FileManager.default.contentsOfDirectory(atPath: PictureTests.folder).sorted() where !name.hasSuffix("csv") {
+        for name in try FileManager.default.contentsOfDirectory(atPath: PictureTests.folder).sorted()
+        where !name.hasSuffix("csv") {
             files.append((name, try bytes(PictureTests.folder + "/" + name)))
         }
         return files
@@ -98,7 +99,9 @@ struct DamagedImageTests {
                 bytes[index] = UInt8(ascii: "0") + UInt8.random(in: 0...9, using: &random)
             }
         default:
-            for index in at..<min(bytes.count, at + 16) { bytes[index] = [0, 255, 0x80][Int.random(in: 0..<3, using: &random)] }
+            for index in at..<min(bytes.count, at + 16) {
+                bytes[index] = [0, 255, 0x80][Int.random(in: 0..<3, using: &random)]
+            }
         }
     }
 
@@ -135,7 +138,9 @@ struct DamagedImageTests {
         func card(_ text: String) -> String { text + String(repeating: " ", count: 80 - text.utf8.count) }
         try withTemporaryFolder { folder in
             let path = folder + "/huge.fits"
-            for axes in [[999_999_999, 999_999_999], [2_000_000_000, 2], [0, 5], [-4, 5], [70_000, 70_000, 70_000]] {
+            for axes in [
+                [999_999_999, 999_999_999], [2_000_000_000, 2], [0, 5], [-4, 5], [70_000, 70_000, 70_000],
+            ] {
                 var header = card("SIMPLE  =                    T") + card("BITPIX  =                  -32")
                 header += card("NAXIS   = \(String(repeating: " ", count: 19))\(axes.count)")
                 for (index, length) in axes.enumerated() {

@@ -7,8 +7,10 @@ import Testing
 struct DevelopmentImageTests {
     @Test("every FITS file loads, or holds tables only")
     func fits() throws {
-        let files = DevelopmentImages.files(below: "", endings: [".fits", ".fit", ".fits.gz", ".fits.bz2", ".fits.fz", ".fz"])
-            .filter { !$0.contains("fits_conformance") && !$0.contains("profound_9band") }
+        let files = DevelopmentImages.files(
+            below: "", endings: [".fits", ".fit", ".fits.gz", ".fits.bz2", ".fits.fz", ".fz"]
+        )
+        .filter { !$0.contains("fits_conformance") && !$0.contains("profound_9band") }
         #expect(files.count > 200)
         for file in files {
             do {
@@ -39,7 +41,8 @@ struct DevelopmentImageTests {
         #expect(image.bands == ["g", "r", "z"])
         #expect(image.variance?.count == image.pixels.count)
         let alone = try ImageReader.read(
-            DevelopmentImages.path("pysersic_legacy/cutout_59.1067_-30.4848.fits.gz"), options: ImageReadOptions(hdu: "3"))
+            DevelopmentImages.path("pysersic_legacy/cutout_59.1067_-30.4848.fits.gz"),
+            options: ImageReadOptions(hdu: "3"))
         #expect(alone.bands == ["r"] && Array(image[band: "r"]!) == alone.pixels)
     }
 
@@ -50,16 +53,22 @@ struct DevelopmentImageTests {
         #expect(image.bands == ["z", "r", "g"])
         #expect(Array(image[band: "g"]!) == (try ImageReader.read(files[0]).pixels))
         let other = DevelopmentImages.path("sdss_ngc6976/reprojected_sdss_i.fits.bz2")
-        #expect(throws: ImageError.self) { try ImageReader.read([.init(band: "g", path: files[0]), .init(band: "i", path: other)]) }
+        #expect(throws: ImageError.self) {
+            try ImageReader.read([.init(band: "g", path: files[0]), .init(band: "i", path: other)])
+        }
     }
 
     @Test("a DECam exposure has its data quality and weights joined")
     func decam() throws {
-        let images = DevelopmentImages.files(below: "decam_testcase3", endings: [".fits"]).filter { $0.contains("_ooi_") }
+        let images = DevelopmentImages.files(below: "decam_testcase3", endings: [".fits"]).filter {
+            $0.contains("_ooi_")
+        }
         #expect(!images.isEmpty)
         for path in images {
             let image = try ImageReader.read([
-                .init(path: path, weight: path.replacing("_ooi_", with: "_oow_"), mask: path.replacing("_ooi_", with: "_ood_"))
+                .init(
+                    path: path, weight: path.replacing("_ooi_", with: "_oow_"),
+                    mask: path.replacing("_ooi_", with: "_ood_"))
             ])
             #expect(image.variance?.count == image.pixels.count)
             #expect(image.wcs?.projection == "TPV")

@@ -45,7 +45,8 @@ struct FITSImageWriterTests {
         .init(pixelFormat: .int16, compression: .rice),
     ]
 
-    @Test("an image reads back the same: pixels, mask, variance, bands, unit, header and WCS", arguments: options.indices)
+    @Test(
+        "an image reads back the same: pixels, mask, variance, bands, unit, header and WCS", arguments: options.indices)
     func roundTrip(_ index: Int) throws {
         let options = Self.options[index]
         let image = try Self.sample()
@@ -60,7 +61,11 @@ struct FITSImageWriterTests {
             #expect(back.variance == image.variance)
             let isExact = options.pixelFormat == .float32 && [.none, .gzip].contains(options.compression)
             for (a, b) in zip(image.pixels, back.pixels) {
-                if isExact { #expect(a == b || (a.isNaN && b.isNaN)) } else { #expect(abs(a - b) < 0.02 || (a.isNaN && b.isNaN)) }
+                if isExact {
+                    #expect(a == b || (a.isNaN && b.isNaN))
+                } else {
+                    #expect(abs(a - b) < 0.02 || (a.isNaN && b.isNaN))
+                }
             }
             let (own, read) = (try #require(image.wcs), try #require(back.wcs))
             for (x, y) in [(0.0, 0.0), (36, 22), (18.3, 4.9)] {
@@ -72,7 +77,9 @@ struct FITSImageWriterTests {
         }
     }
 
-    @Test("fitsverify finds nothing to complain about", .enabled(if: FileManager.default.fileExists(atPath: "/usr/bin/fitsverify")), arguments: options.indices)
+    @Test(
+        "fitsverify finds nothing to complain about",
+        .enabled(if: FileManager.default.fileExists(atPath: "/usr/bin/fitsverify")), arguments: options.indices)
     func verified(_ index: Int) throws {
         try withTemporaryFolder { folder in
             let path = folder + "/image.fits"

@@ -43,7 +43,9 @@ struct PictureTests {
             let narrow = (0..<(5 * 4 * 3)).map { UInt8($0 * 4) }
             try PNGWriter.write(width: 5, height: 4, channels: 3, samples: narrow, to: folder + "/a.png")
             let colour = try ImageReader.read(folder + "/a.png")
-            for i in 0..<20 { for band in 0..<3 { #expect(colour.pixels[band * 20 + i] == Float(narrow[3 * i + band])) } }
+            for i in 0..<20 {
+                for band in 0..<3 { #expect(colour.pixels[band * 20 + i] == Float(narrow[3 * i + band])) }
+            }
             let wide = (0..<20).map { UInt16($0 * 3000) }
             try PNGWriter.write(width: 5, height: 4, channels: 1, samples: wide, to: folder + "/b.png")
             #expect(try ImageReader.read(folder + "/b.png").pixels == wide.map { Float($0) })

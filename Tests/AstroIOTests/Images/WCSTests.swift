@@ -73,18 +73,23 @@ struct WCSTests {
             #expect(abs(position.ra - sky.ra) < 1e-9 && abs(position.dec - sky.dec) < 1e-9, "case \(index)")
             let written = try WCS(header: FITSHeader(cards: moved.headerCards()), path: reference.name)
             let again = try #require(written.pixelToSky(x: x, y: y))
-            #expect(abs(again.ra - sky.ra) < 1e-7 && abs(again.dec - sky.dec) < 1e-7, "case \(index) in a header: \(again), not \(sky)")
+            #expect(
+                abs(again.ra - sky.ra) < 1e-7 && abs(again.dec - sky.dec) < 1e-7,
+                "case \(index) in a header: \(again), not \(sky)")
         }
     }
 
     @Test("headers without a celestial system are an error, and never a wrong position")
     func missing() {
         #expect(throws: ImageError.self) { try WCS(header: FITSHeader(), path: "empty") }
-        let spectrum = FITSHeader(cards: [.init("CTYPE1", value: "WAVE", isText: true), .init("CRVAL1", value: "5000.0")])
+        let spectrum = FITSHeader(cards: [
+            .init("CTYPE1", value: "WAVE", isText: true), .init("CRVAL1", value: "5000.0"),
+        ])
         #expect(throws: ImageError.self) { try WCS(header: spectrum, path: "spectrum") }
         let singular = FITSHeader(cards: [
             .init("CTYPE1", value: "RA---TAN", isText: true), .init("CTYPE2", value: "DEC--TAN", isText: true),
-            .init("CD1_1", value: "0.0"), .init("CD1_2", value: "0.0"), .init("CD2_1", value: "0.0"), .init("CD2_2", value: "0.0"),
+            .init("CD1_1", value: "0.0"), .init("CD1_2", value: "0.0"), .init("CD2_1", value: "0.0"),
+            .init("CD2_2", value: "0.0"),
         ])
         #expect(throws: ImageError.self) { try WCS(header: singular, path: "singular") }
     }
@@ -95,14 +100,16 @@ struct WCSTests {
         let scale = 0.2 / 3600
         let header = FITSHeader(cards: [
             .init("CTYPE1", value: "RA---TAN", isText: true), .init("CTYPE2", value: "DEC--TAN", isText: true),
-            .init("CRVAL1", value: "10.0"), .init("CRVAL2", value: "20.0"), .init("CRPIX1", value: "1.0"), .init("CRPIX2", value: "1.0"),
+            .init("CRVAL1", value: "10.0"), .init("CRVAL2", value: "20.0"), .init("CRPIX1", value: "1.0"),
+            .init("CRPIX2", value: "1.0"),
             .init("CD1_1", value: "\(-scale * cos(angle))"), .init("CD1_2", value: "\(scale * sin(angle))"),
             .init("CD2_1", value: "\(scale * sin(angle))"), .init("CD2_2", value: "\(scale * cos(angle))"),
         ])
         let wcs = try WCS(header: header, path: "turned")
         #expect(abs(wcs.pixelScaleArcsec - 0.2) < 1e-9 && wcs.isSkyParity)
         // Where north is, a step in declination goes; the rotation is that direction's angle from +y towards −x.
-        let here = try #require(wcs.skyToPixel(ra: 10, dec: 20)), north = try #require(wcs.skyToPixel(ra: 10, dec: 20 + scale))
+        let here = try #require(wcs.skyToPixel(ra: 10, dec: 20))
+        let north = try #require(wcs.skyToPixel(ra: 10, dec: 20 + scale))
         let direction = atan2(-(north.x - here.x), north.y - here.y) * 180 / .pi
         #expect(abs(direction - wcs.rotationDegrees) < 1e-3)
     }
