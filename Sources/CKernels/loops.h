@@ -32,6 +32,25 @@ INLINE vf gelu(vf x) {
     return x * normal_distribution(x, &e);
 }
 
+// GELU to 4e-5, fifty times finer than bfloat16 at 1: x Φ(x) with Φ(x) - 1/2 = x P(x²), a least-maximum fit for |x| < 4.3.
+// No division and no exponential: in bfloat16 this loop is what is left when products and attention run on tiles.
+INLINE vf gelu_for_bfloat16(vf x) {
+    const vf bounded = vf_max(vf_set(-4.3f), vf_min(vf_set(4.3f), x));
+    const vf u = bounded * bounded;
+    vf p = vf_fma(u, vf_set(4.1974594e-11f), vf_set(-4.2490105e-09f));
+    p = vf_fma(u, p, vf_set(1.9022448e-07f));
+    p = vf_fma(u, p, vf_set(-5.0061790e-06f));
+    p = vf_fma(u, p, vf_set(8.7117777e-05f));
+    p = vf_fma(u, p, vf_set(-1.0713871e-03f));
+    p = vf_fma(u, p, vf_set(9.6951509e-03f));
+    p = vf_fma(u, p, vf_set(-6.6155598e-02f));
+    p = vf_fma(u, p, vf_set(3.9880207e-01f));
+    const vf distribution = x < -4.3f ? vf_set(0) : vf_fma(bounded, p, vf_set(0.5f));
+    return x * distribution;
+}
+
+INLINE vf gelu_of_type(vf x, kernel_type type) { return type == kernel_bfloat16 ? gelu_for_bfloat16(x) : gelu(x); }
+
 INLINE vf gelu_slope(vf x) {
     vf e;
     const vf distribution = normal_distribution(x, &e);
@@ -41,9 +60,9 @@ INLINE vf gelu_slope(vf x) {
 
 INLINE vf sigmoid(vf x) { return 1.0f / (1.0f + exp_exact(-x)); }
 
-INLINE vf unary_vector(kernel_unary f, vf x) {
+INLINE vf unary_vector(kernel_unary f, vf x, kernel_type type) {
     switch (f) {
-    case kernel_unary_gelu: return gelu(x);
+    case kernel_unary_gelu: return gelu_of_type(x, type);
     case kernel_unary_gelu_tanh: return 0.5f * x * (1.0f + tanh_exact(gelu_tanh_argument(x)));
     case kernel_unary_relu: return x < 0.0f ? vf_set(0) : x;
     case kernel_unary_sigmoid: return sigmoid(x);
@@ -104,7 +123,7 @@ INLINE vf unary_slope_vector(kernel_unary f, vf x) {
     }
 
 static void vector_unary(kernel_unary f, const void *x, void *y, kernel_type type, int64_t count) {
-#define LOOP(F) EACH_VECTOR(i, n, count) store(y, TYPE, i, unary_vector(F, load(x, TYPE, i, n)), n)
+#define LOOP(F) EACH_VECTOR(i, n, count) store(y, TYPE, i, unary_vector(F, load(x, TYPE, i, n), TYPE), n)
     WITH_TYPE(type, EACH_UNARY(LOOP));
 #undef LOOP
 }
@@ -355,7 +374,7 @@ static void vector_bias_gelu(
             EACH_VECTOR(i, n, columns) {
                 vf s = load(x, TYPE, row * columns + i, n);
                 if (bias) s += load(bias, kernel_float32, i, n);
-                store(y, TYPE, row * columns + i, gelu(s), n);
+                store(y, TYPE, row * columns + i, gelu_of_type(s, TYPE), n);
             }
     });
 }

@@ -33,14 +33,14 @@ public struct Embedder: Sendable {
             model = try VisionTransformer.load(
                 path: path, backend: CPUBackend(threads: threads), precision: precision)
         } catch {
-            throw InferenceError(path: path, error.description)
+            throw InferenceError(path: path, error.details)
         }
         guard model.configuration.channels == 3 else {
             throw InferenceError(path: path, "the model takes \(model.configuration.channels) channels; stamps have 3")
         }
         let metadata: [String: String]
         do { metadata = try Safetensors(path: path).metadata } catch {
-            throw InferenceError(path: path, error.description)
+            throw InferenceError(path: path, error.reason)
         }
         if let json = metadata[Self.normalizationKey] {
             do {

@@ -34,8 +34,11 @@ public struct ModelError: Error, CustomStringConvertible, Equatable {
         self.mismatched = mismatched
     }
 
-    public var description: String {
-        var text = path.map { "\($0): \(reason)" } ?? reason
+    public var description: String { path.map { "\($0): \(details)" } ?? details }
+
+    /// The reason and what is missing, unused or different, without the path.
+    public var details: String {
+        var text = reason
         if !missing.isEmpty { text += "; missing: \(missing.joined(separator: ", "))" }
         if !unused.isEmpty { text += "; unused: \(unused.joined(separator: ", "))" }
         if !mismatched.isEmpty { text += "; of another shape: \(mismatched.joined(separator: ", "))" }

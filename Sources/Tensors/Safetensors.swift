@@ -45,7 +45,8 @@ public struct Safetensors: Sendable {
         let prefix = try file.read(at: 0, count: 8)
         let declared = prefix.enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
         guard declared <= UInt64(Self.maximumHeaderLength), Int(declared) <= file.length - 8 else {
-            throw Self.invalid(path, "the header is said to have \(declared) bytes, the file has \(file.length)")
+            throw Self.invalid(
+                path, "is no safetensors file: its header would have \(declared) bytes, but the file has \(file.length)")
         }
         let header = try file.read(at: 8, count: Int(declared))
         dataStart = 8 + Int(declared)

@@ -23,6 +23,8 @@ struct RunTests {
     func flags() throws {
         let decoded = try Tool.run("flags", "9")
         #expect(decoded.output.contains("masked_pixels") && decoded.output.contains("all_masked"))
+        #expect(try Tool.run("flags", "masked_pixels", "all_masked").output == "9\n")
+        #expect(try Tool.run("flags", "nosuch").status == 64)
         #expect(try Tool.run("flags").output.split(separator: "\n").count == QualityFlags.registry.count)
     }
 
