@@ -89,6 +89,8 @@ static void pack_tile(const float *x, size_t lines, size_t inner, size_t line_st
         __mmask16 exists = lines >= LINES ? 0xffff : (__mmask16)((1u << lines) - 1);
         for (size_t i = 0; i < 16; i++) {
             const float *row = x + 2 * i * inner_stride;
+            _mm_prefetch((const char *)(row + 4 * LINES), _MM_HINT_T0);
+            _mm_prefetch((const char *)(row + inner_stride + 4 * LINES), _MM_HINT_T0);
             __m512 a = 2 * i < inner ? _mm512_maskz_loadu_ps(exists, row) : _mm512_setzero_ps();
             __m512 b = 2 * i + 1 < inner ? _mm512_maskz_loadu_ps(exists, row + inner_stride) : _mm512_setzero_ps();
             for (int p = 0; p < parts; p++) {
