@@ -31,7 +31,7 @@ public final class Profiler: Sendable {
         /// A name for tables.
         public var title: String {
             switch self {
-            case .product: "matrix products (oneDNN)"
+            case .product: "matrix products"
             case .convolution: "convolutions (oneDNN)"
             case .attention: "attention kernel"
             case .normalization: "normalisation"

@@ -24,6 +24,12 @@ enum CompressedImageCheck {
         let axes = hdu.axes
         guard axes.count <= 6 else { throw damaged("the compressed image has \(axes.count) axes") }
 
+        // A line list needs a byte for some 2000 pixels, an empty HCOMPRESS tile twenty for a whole one; what claims far more
+        // is meant to fill the memory.
+        let pixels = axes.reduce(1.0) { $0 * Double($1) }
+        guard pixels <= 4096 * Double(hdu.dataSize) + 0x1p24 else {
+            throw damaged("\(hdu.dataSize) bytes cannot hold \(axes.map(String.init).joined(separator: " × ")) pixels")
+        }
         var tiles = 1
         var tilePixels = 1
         for (index, length) in axes.enumerated() {
