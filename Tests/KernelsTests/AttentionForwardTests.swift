@@ -84,4 +84,21 @@ struct AttentionForwardTests {
             }
         }
     }
+
+    @Test("rows whose frozen maximum is too far off are redone, and are right", arguments: InstructionSet.available)
+    func fallback(set: InstructionSet) {
+        var redone = 0
+        for input in AttentionInput.allCases {
+            let sample = input.sample(heads: 2, queries: 197, keys: 197, width: 64, seed: 3)
+            for products in ElementType.allCases {
+                let kernel = AttentionKernel(
+                    batch: 1, heads: 2, tokens: 197, width: 64, products: products, algorithm: .vfa, instructionSet: set)
+                let run = AttentionRun(kernel, q: sample.q, k: sample.k, v: sample.v)
+                redone += run.counters.fallbackRows
+                let truth = Self.truth(kernel, q: sample.q, k: sample.k, v: sample.v).o
+                #expect(relativeError(run.o, truth) < (products == .float32 ? 1e-4 : 5e-2), "\(input) \(products)")
+            }
+        }
+        #expect(redone > 0)
+    }
 }
