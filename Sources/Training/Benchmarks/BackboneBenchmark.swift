@@ -74,15 +74,18 @@ public struct BackboneBenchmark: Sendable {
     public var workers: Int
     /// Time to spend on each row, seconds; at least three batches are timed.
     public var secondsPerRow: Double
+    /// How float32 matrices are multiplied.
+    public var float32Products: Float32Products
 
     public init(
         subjects: [Subject] = Subject.all, precisions: [DType] = [.float32, .bfloat16], workers: Int,
-        secondsPerRow: Double = 2
+        secondsPerRow: Double = 2, float32Products: Float32Products = .automatic
     ) {
         self.subjects = subjects
         self.precisions = precisions
         self.workers = workers
         self.secondsPerRow = secondsPerRow
+        self.float32Products = float32Products
     }
 
     /// Measures all rows, one after the other.
@@ -103,7 +106,7 @@ public struct BackboneBenchmark: Sendable {
     }
 
     private func measure(_ subject: Subject, _ task: Task, _ precision: DType) throws -> Row {
-        let backend = CPUBackend(threads: 1)
+        let backend = CPUBackend(threads: 1, float32Products: float32Products)
         let step = try self.step(subject, task, precision, backend)
         let clock = ContinuousClock()
         for _ in 0..<2 { try step() }

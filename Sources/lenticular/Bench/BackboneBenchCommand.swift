@@ -30,6 +30,13 @@ struct BackboneBenchCommand: ParsableCommand {
     @Option(help: "Single-threaded workers that share a batch.")
     var workers = ProcessInfo.processInfo.activeProcessorCount
 
+    @Option(
+        help: """
+            How float32 matrices are multiplied: automatic, native (float32 units), parts (six bfloat16 products, float32 \
+            accuracy), twoParts (three, 16 bits).
+            """)
+    var float32Products: Float32Products = .automatic
+
     @Option(help: "Time to spend on each row.")
     var seconds = 3.0
 
@@ -66,7 +73,7 @@ struct BackboneBenchCommand: ParsableCommand {
         }
         let benchmark = BackboneBenchmark(
             subjects: subjects, precisions: precisions.split(separator: ",").compactMap { DType(rawValue: String($0)) },
-            workers: workers, secondsPerRow: seconds)
+            workers: workers, secondsPerRow: seconds, float32Products: float32Products)
         let table = TextTable([
             .init("model", 8), .init("px", 4, right: true), .init("parameters", 11, right: true), .init("task", 11),
             .init("precision", 9), .init("batch", 5, right: true), .init("images/s", 9, right: true),
@@ -86,3 +93,5 @@ struct BackboneBenchCommand: ParsableCommand {
         try json.write(Report(rows: rows))
     }
 }
+
+extension Float32Products: ExpressibleByArgument {}
