@@ -60,7 +60,9 @@ struct FITSPixels {
 
         let raw: RawPixels
         do {
-            raw = try RawPixels(memory: &memory, extension: hdu.number > 0, bitpix: hdu.bitpix, count: count)
+            raw = try RawPixels(
+                memory: &memory, extension: hdu.number > 0, bitpix: hdu.bitpix, count: count,
+                isCompressed: hdu.kind == .compressedImage)
         } catch {
             throw damaged("cfitsio cannot read the pixels: \(error.message)")
         }
@@ -95,7 +97,9 @@ private enum RawPixels {
         var message: String
     }
 
-    init(memory: inout [UInt8], extension isExtension: Bool, bitpix: Int, count: Int) throws(Failure) {
+    init(
+        memory: inout [UInt8], extension isExtension: Bool, bitpix: Int, count: Int, isCompressed: Bool
+    ) throws(Failure) {
         var result: RawPixels?
         var failure: Failure?
         memory.withUnsafeMutableBytes { buffer in
@@ -128,8 +132,10 @@ private enum RawPixels {
                 case 16: result = .shorts(read(TSHORT, Int16(0)))
                 case 32: result = .ints(read(TINT, Int32(0)))
                 case 64: result = .longs(read(TLONGLONG, Int64(0)))
-                case -32: result = .floats(read(TFLOAT, Float(0), null: Float.nan))
-                default: result = .doubles(read(TDOUBLE, 0.0, null: Double.nan))
+                // Missing pixels of compressed floats are marked in their own way; looking for NaN in plain ones, cfitsio
+                // would turn subnormal numbers into 0.
+                case -32: result = .floats(read(TFLOAT, Float(0), null: isCompressed ? Float.nan : nil))
+                default: result = .doubles(read(TDOUBLE, 0.0, null: isCompressed ? Double.nan : nil))
                 }
             }
             if status != 0 {

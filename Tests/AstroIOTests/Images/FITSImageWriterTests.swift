@@ -22,6 +22,8 @@ struct FITSImageWriterTests {
         mask[5] = .saturated
         mask[900] = [.cosmicRay, .bad]
         pixels[40] = .nan
+        pixels[41] = Float(bitPattern: 71362) // subnormal
+        pixels[42] = -0.0
         mask[40] = .noData
         var variance = [Float](repeating: 0.01, count: pixels.count)
         variance[77] = .infinity
