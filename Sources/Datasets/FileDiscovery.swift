@@ -102,6 +102,9 @@ public struct FileDiscovery: Sendable {
                 if let (_, rest) = image.parts.band { groups[rest, default: []].append(index) }
             }
         }
+        func place(_ index: Int) -> Int {
+            images[index].parts.band.flatMap { FileNameParts.bands.firstIndex(of: $0.name) } ?? 0
+        }
         var objects: [ObjectFiles] = []
         var done: Set<Int> = []
         for (index, image) in images.enumerated() where !done.contains(index) {
@@ -110,7 +113,8 @@ public struct FileDiscovery: Sendable {
             if let (_, rest) = image.parts.band, let group = groups[rest], group.count > 1,
                 Set(group.map { images[$0].parts.band!.name }).count == group.count
             {
-                members = group
+                // By wavelength, as users list bands.
+                members = group.sorted { place($0) < place($1) }
                 id = rest.isEmpty ? (folder as NSString).lastPathComponent : rest
             }
             done.formUnion(members)

@@ -9,9 +9,8 @@ struct FileNameParts {
     private static let fitsEndings: Set<String> = ["fits", "fit", "fts", "fz"]
     private static let pictureEndings: Set<String> = ["png", "jpg", "jpeg"]
     private static let packings: Set<String> = ["gz", "bz2", "z"]
-    private static let bands: Set<String> = [
-        "u", "g", "r", "i", "z", "y", "Y", "J", "H", "K", "Ks", "U", "B", "V", "R", "I", "Z",
-    ]
+    /// Names of bands, by wavelength.
+    static let bands = ["u", "U", "B", "g", "V", "r", "R", "i", "I", "z", "Z", "y", "Y", "J", "H", "K", "Ks"]
     private static let roles: [String: Role] = [
         "ooi": .image, "image": .image, "img": .image, "sci": .image,
         "oow": .weight, "weight": .weight, "wht": .weight, "invvar": .weight, "ivar": .weight,

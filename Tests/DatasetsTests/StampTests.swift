@@ -21,19 +21,19 @@ struct FileDiscoveryTests {
         try withTemporaryFolder { folder in
             try make(
                 [
-                    "m51-g.fits", "m51-r.fits", "m51-z.fits.gz", "ngc1.fits", "ngc1_mask.fits", "ngc1.weight.fits",
+                    "m51-g.fits", "m51-r.fits", "m51-i.fits", "m51-z.fits.gz", "ngc1.fits", "ngc1_mask.fits", "ngc1.weight.fits",
                     "a.JPG",
                     "notes.txt", ".hidden.fits", "labels.csv", "deep/b.png",
                 ], in: folder)
             let objects = try FileDiscovery().objects(in: [folder])
             #expect(objects.map(\.id).sorted() == ["a", "b", "m51", "ngc1"])
             let m51 = try #require(objects.first { $0.id == "m51" })
-            #expect(m51.planes.map(\.band) == ["g", "r", "z"])
+            #expect(m51.planes.map(\.band) == ["g", "r", "i", "z"])
             let ngc = try #require(objects.first { $0.id == "ngc1" })
             #expect(ngc.planes.count == 1 && ngc.planes[0].mask?.hasSuffix("ngc1_mask.fits") == true)
             #expect(ngc.planes[0].weight?.hasSuffix("ngc1.weight.fits") == true)
             #expect(try FileDiscovery(recursive: false).objects(in: [folder]).count == 3)
-            #expect(try FileDiscovery(groupsBands: false).objects(in: [folder]).count == 6)
+            #expect(try FileDiscovery(groupsBands: false).objects(in: [folder]).count == 7)
         }
     }
 
