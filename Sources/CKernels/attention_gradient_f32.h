@@ -92,15 +92,18 @@ INLINE void gradient_block(
         const int64_t key_first = first + g * GROUP;
         order[g] = key_first;
         vf s[GROUP][TILE_VECTORS];
-        group_scores(x->q, k + key_first * stride, stride, p->width, mode, start, s);
-        if (key_first + GROUP > p->keys) mask_missing_keys(s, mode, p->keys - key_first);
+        key_scores(x->q, k + key_first * stride, stride, p->width, GROUP, mode, start, s);
+        // Scores of keys that do not exist become -∞. Comparing constants keeps s in registers.
+        UNROLL for (int key = 0; key < GROUP; key++)
+            if (key >= p->keys - key_first)
+                UNROLL for (int v = 0; v < vectors; v++) s[key][v] = vf_set(-__builtin_inff());
         UNROLL for (int key = 0; key < GROUP; key++)
             UNROLL for (int v = 0; v < vectors; v++) {
                 vf e = exp2_score(s[key][v]);
                 if (rounded) e = vf_rounded_to_bfloat16(e);
                 vf_store(x->p + (g * GROUP + key) * TILE + v * LANES, e);
             }
-        group_scores(x->o_gradient, v_words + key_first * stride, stride, p->width, mode, dot_start, s);
+        key_scores(x->o_gradient, v_words + key_first * stride, stride, p->width, GROUP, mode, dot_start, s);
         UNROLL for (int key = 0; key < GROUP; key++)
             UNROLL for (int v = 0; v < vectors; v++) {
                 vf g_score = vf_load(x->p + (g * GROUP + key) * TILE + v * LANES) * s[key][v];

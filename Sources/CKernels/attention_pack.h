@@ -16,6 +16,7 @@ enum {
 #else
     GROUP = 4, // 12 + 3 + 1 of 16
 #endif
+    HALF = GROUP / 2,
     SAMPLES = 64,          // keys that kernel_estimate_sampled looks at
     REPRESENTED_KEYS = 64, // keys that share a representation
 };

@@ -36,6 +36,8 @@ typedef struct tile_scratch {
     uint32_t *e;        // exponentials: (words of the largest block, TILE)
     int64_t *order;     // groups of keys in the order they are taken
     uint8_t *marked;
+    // Which numbers of a group's words of exponentials belong to keys: all, and those of the last group of the head.
+    uint32_t full_mask[GROUP], partial_mask[GROUP];
     // Rows of the current head that are to be redone.
     int32_t *fallback;
     int64_t fallback_count;
@@ -150,25 +152,26 @@ INLINE vf add_values(vf sum, const uint32_t *value, vf exponentials, int product
     return add_scores(sum, value, exponentials, products);
 }
 
-// start + scores of GROUP keys, which begin at k, with all queries of the tile. INT8: integers.
-INLINE void group_scores(
-    const float *q, const uint32_t *k, int64_t key_stride, int64_t words, tile_mode mode, const vf *start,
-    vf s[GROUP][TILE_VECTORS]) {
-    UNROLL for (int key = 0; key < GROUP; key++)
-        UNROLL for (int v = 0; v < mode.vectors; v++) s[key][v] = start[v];
-    for (int64_t w = 0; w < words; w++) {
+// Adds the words [w, end) of `keys` keys to their scores.
+INLINE void add_words(
+    const float *q, const uint32_t *k, int64_t key_stride, int64_t w, int64_t end, int keys, tile_mode mode,
+    vf s[][TILE_VECTORS]) {
+    for (; w < end; w++) {
         vf queries[TILE_VECTORS];
         UNROLL for (int v = 0; v < mode.vectors; v++) queries[v] = vf_load(q + w * TILE + v * LANES);
-        UNROLL for (int key = 0; key < GROUP; key++)
+        UNROLL for (int key = 0; key < keys; key++)
             UNROLL for (int v = 0; v < mode.vectors; v++)
                 s[key][v] = add_scores(s[key][v], k + key * key_stride + w, queries[v], mode.scores);
     }
 }
 
-// Scores of keys that do not exist become -∞. Compares constants with `valid`, so that s stays in registers.
-INLINE void mask_missing_keys(vf s[GROUP][TILE_VECTORS], tile_mode mode, int64_t valid) {
-    UNROLL for (int key = 0; key < GROUP; key++)
-        if (key >= valid) UNROLL for (int v = 0; v < mode.vectors; v++) s[key][v] = vf_set(-__builtin_inff());
+// start + scores of `keys` keys, which begin at k, with all queries of the tile. INT8: integers.
+INLINE void key_scores(
+    const float *q, const uint32_t *k, int64_t key_stride, int64_t words, int keys, tile_mode mode, const vf *start,
+    vf s[][TILE_VECTORS]) {
+    UNROLL for (int key = 0; key < keys; key++)
+        UNROLL for (int v = 0; v < mode.vectors; v++) s[key][v] = start[v];
+    add_words(q, k, key_stride, 0, words, keys, mode, s);
 }
 
 // How the second product meets what is in the accumulator.
@@ -276,97 +279,117 @@ INLINE vf cut_pair_words(vf even, vf odd) {
 
 #endif
 
-// The exponentials of a group's scores (less the maximum, plus the unit) as words, and their sum: one and the same rounded
-// number goes into the sum and into the product.
-INLINE void store_exponentials(vf s[GROUP][TILE_VECTORS], uint32_t *e, tile_state *state, tile_mode mode) {
+// The exponentials of the scores of one word's keys (less the maximum, plus the unit), a lane, as a word, and their sum: one
+// and the same rounded number goes into the sum and into the product.
+INLINE vf exponential_word(const vf *s, uint32_t mask, tile_state *state, int v, tile_mode mode) {
+    const vi exists = (vi)(int32_t)mask;
 #ifdef HAS_DOT_PRODUCTS
     if (mode.values == BFLOAT16) {
-        UNROLL for (int key = 0; key < GROUP; key += 2)
-            UNROLL for (int v = 0; v < mode.vectors; v++) {
-                const vf word = cut_pair_words(exp2_coarse(s[key][v]), exp2_coarse(s[key + 1][v]));
-                const __m512i ones = _mm512_set1_epi32(0x3F803F80);
-                state->sum[v] = (vf)_mm512_dpbf16_ps((__m512)state->sum[v], (__m512bh)word, (__m512bh)ones);
-                vf_store((float *)e + key / 2 * TILE + v * LANES, word);
-            }
-        return;
+        const vf word = (vf)((vi)cut_pair_words(exp2_coarse(s[0]), exp2_coarse(s[1])) & exists);
+        const __m512i ones = _mm512_set1_epi32(0x3F803F80);
+        state->sum[v] = (vf)_mm512_dpbf16_ps((__m512)state->sum[v], (__m512bh)word, (__m512bh)ones);
+        return word;
     }
     if (mode.values == INT8) {
-        UNROLL for (int key = 0; key < GROUP; key += 4)
-            UNROLL for (int v = 0; v < mode.vectors; v++) {
-                const vi word = quad_words(
-                    exp2_byte(s[key][v]), exp2_byte(s[key + 1][v]), exp2_byte(s[key + 2][v]), exp2_byte(s[key + 3][v]));
-                state->sum_integer[v] =
-                    (vi)_mm512_dpbusd_epi32((__m512i)state->sum_integer[v], (__m512i)word, _mm512_set1_epi8(1));
-                store_words(e + key / 4 * TILE + v * LANES, word);
-            }
-        return;
+        const vi word = quad_words(exp2_byte(s[0]), exp2_byte(s[1]), exp2_byte(s[2]), exp2_byte(s[3])) & exists;
+        state->sum_integer[v] =
+            (vi)_mm512_dpbusd_epi32((__m512i)state->sum_integer[v], (__m512i)word, _mm512_set1_epi8(1));
+        return (vf)word;
     }
 #endif
-    UNROLL for (int key = 0; key < GROUP; key++)
+    vf exponential = (vf)((vi)exp2_score(s[0]) & exists);
+    if (mode.values == ROUNDED) exponential = vf_rounded_to_bfloat16(exponential);
+    state->sum[v] += exponential;
+    return exponential;
+}
+
+// MARK: - Groups of keys
+
+// What turns sums of scores into exponentials.
+typedef struct score_finish {
+    const vf *offset;       // what is taken from the scores; NULL where the sums began at its negative
+    vf scale[TILE_VECTORS]; // INT8: of the integers
+    const uint32_t *mask;   // a word of exponentials each: 0 where there is no key
+    uint32_t *e;            // (words, TILE)
+} score_finish;
+
+// The word of exponentials of a word's keys in lane vector v, to row `row`. `largest` (8-bit exponentials): the largest score
+// less the offset so far.
+INLINE void finish_word(
+    const score_finish *finish, vf s[][TILE_VECTORS], int64_t row, int v, tile_state *state, vf *largest, tile_mode mode) {
+    vf finished[4];
+    UNROLL for (int i = 0; i < numbers_a_word(mode.values); i++) {
+        finished[i] = s[i][v];
+        if (mode.scores == INT8)
+            finished[i] = vf_fma(
+                __builtin_convertvector(__builtin_bit_cast(vi, s[i][v]), vf), finish->scale[v], -finish->offset[v]);
+        else if (finish->offset)
+            finished[i] -= finish->offset[v];
+        if (mode.values == INT8 && largest) largest[v] = vf_max(largest[v], finished[i]);
+    }
+    const vf word = exponential_word(finished, finish->mask[row], state, v, mode);
+    vf_store((float *)finish->e + row * TILE + v * LANES, word);
+}
+
+// The exponentials of `keys` keys whose words begin at row `row`.
+INLINE void finish_keys(
+    const score_finish *finish, vf s[][TILE_VECTORS], int64_t row, int keys, tile_state *state, vf *largest,
+    tile_mode mode) {
+    const int numbers = numbers_a_word(mode.values);
+    UNROLL for (int i = 0; i < keys / numbers; i++)
+        UNROLL for (int v = 0; v < mode.vectors; v++)
+            finish_word(finish, s + i * numbers, row + i, v, state, largest, mode);
+}
+
+// Scores of HALF keys, with the exponentials of HALF others dealt out among the steps: products and exponentials run in
+// different units of the processor, which does not look far enough ahead to find the one behind the other. Nothing but the
+// exponentials goes through memory: storing 512-bit scores at the end of a group would cost as much as an eighth of the
+// products.
+INLINE void scores_beside_exponentials(
+    const float *q, const uint32_t *k, int64_t words, const vf *start, const score_finish *finish,
+    vf before[][TILE_VECTORS], int64_t row, tile_state *state, vf *largest, tile_mode mode, vf now[][TILE_VECTORS]) {
+    const int numbers = numbers_a_word(mode.values), rows = HALF / numbers;
+    const int64_t steps = words / (rows * mode.vectors);
+    int64_t w = 0;
+    UNROLL for (int key = 0; key < HALF; key++)
+        UNROLL for (int v = 0; v < mode.vectors; v++) now[key][v] = start[v];
+    UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int v = 0; v < mode.vectors; v++) {
-            vf exponential = exp2_score(s[key][v]);
-            if (mode.values == ROUNDED) exponential = vf_rounded_to_bfloat16(exponential);
-            state->sum[v] += exponential;
-            vf_store((float *)e + key * TILE + v * LANES, exponential);
+            finish_word(finish, before + i * numbers, row + i, v, state, largest, mode);
+            add_words(q, k, words, w, w + steps, HALF, mode, now);
+            w += steps;
         }
+    add_words(q, k, words, w, words, HALF, mode, now);
 }
 
-// MARK: - Blocks of keys
-
-// Scores of the group of keys that begins at `key`, less `offset`.
-INLINE void scores_at(
-    const kernel_attention *p, const tile_scratch *x, const tile_state *state, int64_t key, tile_mode mode,
-    const vf *offset, vf s[GROUP][TILE_VECTORS]) {
-    const int64_t words = channel_words(p, mode.scores);
-    vf start[TILE_VECTORS];
-    UNROLL for (int v = 0; v < mode.vectors; v++) start[v] = mode.scores == INT8 ? state->start[v] : -offset[v];
-    group_scores(x->q, x->k + key * words, words, words, mode, start, s);
+// Raises maxima to a group's scores.
+INLINE void raise_maxima(
+    vf s[GROUP][TILE_VECTORS], const vf *scale, int64_t valid, tile_mode mode, vf *maximum) {
     if (mode.scores == INT8) {
-        const vf key_scale = vf_set(x->k_scales[key / GROUP]);
-        vf scale[TILE_VECTORS];
-        UNROLL for (int v = 0; v < mode.vectors; v++) scale[v] = state->query_scale[v] * key_scale;
-        UNROLL for (int k = 0; k < GROUP; k++)
-            UNROLL for (int v = 0; v < mode.vectors; v++)
-                s[k][v] = vf_fma(
-                    __builtin_convertvector(__builtin_bit_cast(vi, s[k][v]), vf), scale[v], -offset[v]);
+        vi largest[TILE_VECTORS];
+        UNROLL for (int v = 0; v < mode.vectors; v++) largest[v] = (vi)s[0][v];
+        UNROLL for (int key = 1; key < GROUP; key++)
+            if (key < valid) UNROLL for (int v = 0; v < mode.vectors; v++)
+                largest[v] = __builtin_elementwise_max(largest[v], (vi)s[key][v]);
+        UNROLL for (int v = 0; v < mode.vectors; v++)
+            maximum[v] = vf_max(maximum[v], __builtin_convertvector(largest[v], vf) * scale[v]);
+        return;
     }
-    if (key + GROUP > p->keys) mask_missing_keys(s, mode, p->keys - key);
+    UNROLL for (int key = 0; key < GROUP; key++)
+        if (key < valid) UNROLL for (int v = 0; v < mode.vectors; v++) maximum[v] = vf_max(maximum[v], s[key][v]);
 }
 
-// Scores of a block to memory; returns their maxima.
-INLINE void store_scores(
-    const kernel_attention *p, const tile_scratch *x, const tile_state *state, const int64_t *order, int64_t groups,
-    tile_mode mode, vf *maximum) {
-    vf zero[TILE_VECTORS];
-    UNROLL for (int v = 0; v < mode.vectors; v++) {
-        zero[v] = vf_set(0);
-        maximum[v] = vf_set(LOWEST_MAXIMUM);
-    }
-    for (int64_t g = 0; g < groups; g++) {
-        vf s[GROUP][TILE_VECTORS];
-        scores_at(p, x, state, order[g], mode, zero, s);
-        UNROLL for (int key = 0; key < GROUP; key++)
-            UNROLL for (int v = 0; v < mode.vectors; v++) {
-                maximum[v] = vf_max(maximum[v], s[key][v]);
-                vf_store(x->s + (g * GROUP + key) * TILE + v * LANES, s[key][v]);
-            }
-    }
+INLINE void group_scale(
+    const tile_scratch *x, const tile_state *state, int64_t key, tile_mode mode, vf *scale) {
+    if (mode.scores == INT8)
+        UNROLL for (int v = 0; v < mode.vectors; v++) scale[v] = state->query_scale[v] * x->k_scales[key / GROUP];
 }
 
-// Exponentials of the scores in memory.
-INLINE void exponentials_of_scores(const tile_scratch *x, tile_state *state, int64_t groups, tile_mode mode) {
-    vf offset[TILE_VECTORS];
-    UNROLL for (int v = 0; v < mode.vectors; v++) offset[v] = state->maximum[v] - state->unit;
-    for (int64_t g = 0; g < groups; g++) {
-        vf s[GROUP][TILE_VECTORS];
-        UNROLL for (int key = 0; key < GROUP; key++)
-            UNROLL for (int v = 0; v < mode.vectors; v++)
-                s[key][v] = vf_load(x->s + (g * GROUP + key) * TILE + v * LANES) - offset[v];
-        store_exponentials(s, x->e + g * (GROUP / numbers_a_word(mode.values)) * TILE, state, mode);
-    }
+INLINE const uint32_t *group_mask(const kernel_attention *p, const tile_scratch *x, int64_t key) {
+    return key + GROUP > p->keys ? x->partial_mask : x->full_mask;
 }
 
-// Whether a[v] <= b[v] in all lanes. NaN counts as larger.
+// Whether a[v] <= b[v] + by in all lanes. NaN counts as larger.
 INLINE bool none_larger(const vf *a, const vf *b, float by, tile_mode mode) {
     bool larger = false;
     UNROLL for (int v = 0; v < mode.vectors; v++) {
@@ -378,6 +401,100 @@ INLINE bool none_larger(const vf *a, const vf *b, float by, tile_mode mode) {
     }
     return !larger;
 }
+
+// MARK: - Blocks of keys: scores in memory
+
+// What is done with the maximum of a block.
+typedef enum block_policy {
+    policy_follow,    // the online softmax: the maximum becomes the block's, what there is is rescaled
+    policy_threshold, // FA4: only if it grew by more than the threshold
+    policy_sparse,    // VSA: the maximum is frozen, and a block of small scores is left out
+} block_policy;
+
+typedef struct block_counts {
+    int64_t blocks, rescales, left_out;
+} block_counts;
+
+// Adds keys block by block: `first_groups` groups, then `block_groups` at a time.
+INLINE block_counts add_blocks(
+    const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *order, int64_t groups,
+    int64_t first_groups, int64_t block_groups, block_policy policy, float threshold, const vf *rows_in_use,
+    tile_mode mode) {
+    block_counts counts = {0};
+    const int64_t width = padded_width(p), words = channel_words(p, mode.scores);
+    const int64_t word_rows = GROUP / numbers_a_word(mode.values);
+    vf start[TILE_VECTORS];
+    UNROLL for (int v = 0; v < mode.vectors; v++) start[v] = mode.scores == INT8 ? state->start[v] : vf_set(0);
+    int64_t count = first_groups;
+    for (int64_t done = 0; done < groups; done += count, count = block_groups) {
+        if (count > groups - done) count = groups - done;
+        const int64_t *keys = order + done;
+        counts.blocks += 1;
+        vf block_maximum[TILE_VECTORS], scale[TILE_VECTORS];
+        UNROLL for (int v = 0; v < mode.vectors; v++) block_maximum[v] = vf_set(LOWEST_MAXIMUM);
+        for (int64_t g = 0; g < count; g++) {
+            vf s[GROUP][TILE_VECTORS];
+            key_scores(x->q, x->k + keys[g] * words, words, words, GROUP, mode, start, s);
+            UNROLL for (int i = 0; i < GROUP; i++)
+                UNROLL for (int v = 0; v < mode.vectors; v++) vf_store(x->s + (g * GROUP + i) * TILE + v * LANES, s[i][v]);
+            group_scale(x, state, keys[g], mode, scale);
+            raise_maxima(s, scale, p->keys - keys[g], mode, block_maximum);
+        }
+
+        bool keep = !state->empty && policy == policy_threshold && none_larger(block_maximum, state->maximum, threshold, mode);
+        if (policy == policy_sparse) {
+            vf limit[TILE_VECTORS];
+            UNROLL for (int v = 0; v < mode.vectors; v++) limit[v] = state->maximum[v] + rows_in_use[v];
+            if (none_larger(block_maximum, limit, threshold, mode)) {
+                int64_t left_out = count * GROUP;
+                for (int64_t g = 0; g < count; g++)
+                    if (keys[g] + GROUP > p->keys) left_out -= keys[g] + GROUP - p->keys;
+                state->keys_left_out += left_out;
+                UNROLL for (int v = 0; v < mode.vectors; v++)
+                    state->left_out[v] += (float)left_out * exp2_score(block_maximum[v] - state->maximum[v]);
+                counts.left_out += 1;
+                continue;
+            }
+            // The maximum stays, unless an 8-bit exponential would overflow.
+            keep = mode.values != INT8 || none_larger(block_maximum, state->maximum, LARGEST_BYTE - state->unit, mode);
+        }
+        counts.rescales += !keep && !state->empty;
+        vf factor[TILE_VECTORS], offset[TILE_VECTORS];
+        UNROLL for (int v = 0; v < mode.vectors; v++) {
+            const vf maximum = keep ? state->maximum[v] : vf_max(state->maximum[v], block_maximum[v]);
+            factor[v] = keep ? vf_set(1) : exp2_score(state->maximum[v] - maximum);
+            state->largest[v] = vf_max(block_maximum[v], state->largest[v]);
+            state->maximum[v] = maximum;
+            state->sum[v] *= factor[v];
+            if (policy == policy_sparse && !keep) state->left_out[v] *= factor[v];
+            offset[v] = maximum - state->unit;
+        }
+        for (int64_t g = 0; g < count; g++) {
+            score_finish finish = {.offset = offset, .mask = group_mask(p, x, keys[g]), .e = x->e + g * word_rows * TILE};
+            group_scale(x, state, keys[g], mode, finish.scale);
+            vf s[GROUP][TILE_VECTORS];
+            UNROLL for (int i = 0; i < GROUP; i++)
+                UNROLL for (int v = 0; v < mode.vectors; v++) s[i][v] = vf_load(x->s + (g * GROUP + i) * TILE + v * LANES);
+            finish_keys(&finish, s, 0, GROUP, state, NULL, mode);
+        }
+        if (mode.values == INT8)
+            UNROLL for (int v = 0; v < mode.vectors; v++) {
+                state->sum[v] += __builtin_convertvector(state->sum_integer[v], vf);
+                state->sum_integer[v] = (vi)0;
+            }
+        if (state->empty)
+            add_products(x->o, width, x->v, width, x->e, keys, count, mode, accumulation_begin, NULL);
+        else
+            add_products(x->o, width, x->v, width, x->e, keys, count, mode, accumulation_rescale, factor);
+        state->empty = false;
+    }
+    return counts;
+}
+
+// MARK: - Blocks of keys: frozen maximum
+
+// Sums of products of bytes fit an int32 for this many keys.
+#define MOST_INTEGER_KEYS 65536
 
 // INT8 with a frozen maximum: adds the integer part of output and sums to the float32 part.
 INLINE void flush_integers(const kernel_attention *p, const tile_scratch *x, tile_state *state, tile_mode mode) {
@@ -395,50 +512,7 @@ INLINE void flush_integers(const kernel_attention *p, const tile_scratch *x, til
     state->integer_keys = 0;
 }
 
-// The online softmax on scores in memory: the maximum, the factor of what came before, exponentials, products. Returns
-// whether there was anything to rescale.
-INLINE bool add_scored_block(
-    const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *order, int64_t groups,
-    tile_mode mode, const vf *block_maximum, float rescale_threshold) {
-    vf factor[TILE_VECTORS];
-    const bool keep = !state->empty && rescale_threshold > 0 &&
-                      none_larger(block_maximum, state->maximum, rescale_threshold, mode);
-    UNROLL for (int v = 0; v < mode.vectors; v++) {
-        const vf maximum = keep ? state->maximum[v] : vf_max(state->maximum[v], block_maximum[v]);
-        factor[v] = keep ? vf_set(1) : exp2_score(state->maximum[v] - maximum);
-        state->largest[v] = vf_max(block_maximum[v], state->largest[v]);
-        state->maximum[v] = maximum;
-        state->sum[v] *= factor[v];
-    }
-    exponentials_of_scores(x, state, groups, mode);
-    if (mode.values == INT8)
-        UNROLL for (int v = 0; v < mode.vectors; v++) {
-            state->sum[v] += __builtin_convertvector(state->sum_integer[v], vf);
-            state->sum_integer[v] = (vi)0;
-        }
-    const accumulation how = state->empty ? accumulation_begin
-                             : keep && mode.values != INT8 ? accumulation_add : accumulation_rescale;
-    if (how == accumulation_begin)
-        add_products(x->o, padded_width(p), x->v, padded_width(p), x->e, order, groups, mode, accumulation_begin, NULL);
-    else if (how == accumulation_add)
-        add_products(x->o, padded_width(p), x->v, padded_width(p), x->e, order, groups, mode, accumulation_add, NULL);
-    else
-        add_products(
-            x->o, padded_width(p), x->v, padded_width(p), x->e, order, groups, mode, accumulation_rescale, factor);
-    const bool rescaled = !state->empty && !keep;
-    state->empty = false;
-    return rescaled;
-}
-
-INLINE bool add_block_online(
-    const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *order, int64_t groups,
-    tile_mode mode, float rescale_threshold) {
-    vf block_maximum[TILE_VECTORS];
-    store_scores(p, x, state, order, groups, mode, block_maximum);
-    return add_scored_block(p, x, state, order, groups, mode, block_maximum, rescale_threshold);
-}
-
-// Adds the products of exponentials under a frozen maximum.
+// Adds the products of a block whose exponentials are there.
 INLINE void add_frozen_products(
     const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *order, int64_t groups,
     tile_mode mode) {
@@ -446,90 +520,136 @@ INLINE void add_frozen_products(
     if (mode.values != INT8)
         add_products(x->o, width, x->v, width, x->e, order, groups, mode, accumulation_add, NULL);
     else if (state->integer_keys == 0)
-        add_products((float *)x->o_integer, width, x->v, width, x->e, order, groups, mode, accumulation_begin_integers, NULL);
+        add_products(
+            (float *)x->o_integer, width, x->v, width, x->e, order, groups, mode, accumulation_begin_integers, NULL);
     else
-        add_products((float *)x->o_integer, width, x->v, width, x->e, order, groups, mode, accumulation_add_integers, NULL);
+        add_products(
+            (float *)x->o_integer, width, x->v, width, x->e, order, groups, mode, accumulation_add_integers, NULL);
     state->integer_keys += groups * GROUP;
 }
 
-// Sums of products of bytes fit an int32 for this many keys.
-#define MOST_INTEGER_KEYS 65536
-
-// With the maximum frozen: the sums of scores start at its negative and go straight into the exponential. Returns whether
-// an 8-bit exponential overflowed, so that the block was done again with a new maximum.
-INLINE bool add_block_frozen(
-    const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *order, int64_t groups,
+// An 8-bit exponential of a block overflowed under the frozen maximum of lane vector v: that vector's maximum becomes the
+// block's, what there is is rescaled, and its exponentials are computed again.
+INLINE void redo_exponentials(
+    const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *order, int64_t groups, int v,
     tile_mode mode) {
-    vf offset[TILE_VECTORS], largest[TILE_VECTORS], limit[TILE_VECTORS];
+    const tile_mode one = {1, mode.scores, mode.values};
+    const int64_t words = channel_words(p, mode.scores), word_rows = GROUP / numbers_a_word(mode.values);
+    const float *q = x->q + v * LANES;
+    vf maximum = state->maximum[v], scale[TILE_VECTORS];
+    for (int pass = 0; pass < 2; pass++) {
+        const vf offset = maximum - state->unit;
+        for (int64_t g = 0; g < groups; g++) {
+            vf s[GROUP][TILE_VECTORS];
+            key_scores(q, x->k + order[g] * words, words, words, GROUP, one, state->start + v, s);
+            group_scale(x, state, order[g], mode, scale);
+            if (pass == 0) {
+                raise_maxima(s, scale + v, p->keys - order[g], one, &maximum);
+                continue;
+            }
+            score_finish finish = {&offset, {scale[v]}, group_mask(p, x, order[g]), x->e + g * word_rows * TILE + v * LANES};
+            tile_state part = {.sum_integer = {state->sum_integer[v]}};
+            finish_keys(&finish, s, 0, GROUP, &part, NULL, one);
+            state->sum_integer[v] = part.sum_integer[0];
+        }
+        if (pass == 1) break;
+        const vf factor = exp2_score(state->maximum[v] - maximum);
+        for (int64_t c = 0; c < padded_width(p); c++) {
+            float *at = x->o + c * TILE + v * LANES;
+            vi *integers = (vi *)(x->o_integer + c * TILE + v * LANES);
+            vf sum = vf_load(at);
+            if (state->integer_keys > 0) sum += __builtin_convertvector(*integers, vf);
+            vf_store(at, sum * factor);
+            *integers = (vi)0;
+        }
+        state->sum[v] = (state->sum[v] + __builtin_convertvector(state->sum_integer[v], vf)) * factor;
+        state->sum_integer[v] = (vi)0;
+        state->maximum[v] = maximum;
+    }
+}
+
+// The end of a block under a frozen maximum, whose exponentials are there: its products. Returns whether 8-bit exponentials
+// overflowed and had to be computed again.
+INLINE bool end_frozen_block(
+    const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *order, int64_t groups,
+    vf *largest, vi *sum_before, tile_mode mode) {
+    bool overflow = false;
+    if (mode.values == INT8) {
+        if (state->integer_keys + groups * GROUP > MOST_INTEGER_KEYS) {
+            vi sum_of_block[TILE_VECTORS];
+            UNROLL for (int v = 0; v < mode.vectors; v++) {
+                sum_of_block[v] = state->sum_integer[v] - sum_before[v];
+                state->sum_integer[v] = sum_before[v];
+                sum_before[v] = (vi)0;
+            }
+            flush_integers(p, x, state, mode);
+            UNROLL for (int v = 0; v < mode.vectors; v++) state->sum_integer[v] = sum_of_block[v];
+        }
+        const vf limit = vf_set(LARGEST_BYTE);
+        UNROLL for (int v = 0; v < mode.vectors; v++) {
+            state->largest[v] = vf_max(state->largest[v], largest[v] + (state->maximum[v] - state->unit));
+            if (none_larger(largest + v, &limit, 0, (tile_mode){1, mode.scores, mode.values})) continue;
+            overflow = true;
+            state->sum_integer[v] = sum_before[v];
+            redo_exponentials(p, x, state, order, groups, v, mode);
+        }
+    }
+    add_frozen_products(p, x, state, order, groups, mode);
+    UNROLL for (int v = 0; v < mode.vectors; v++) {
+        sum_before[v] = state->sum_integer[v];
+        largest[v] = vf_set(LOWEST_MAXIMUM);
+    }
+    return overflow;
+}
+
+// Keys under a frozen maximum. The sums of scores start at its negative, and no exponential waits for the maximum of a block:
+// the scores of half a group are computed beside the exponentials of the half before, all in registers. Returns how many
+// blocks were done again because an 8-bit exponential overflowed.
+INLINE int64_t add_frozen_blocks(
+    const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *order, int64_t groups,
+    int64_t block_groups, tile_mode mode) {
+    int64_t redone = 0;
+    const int64_t words = channel_words(p, mode.scores);
+    const int64_t word_rows = GROUP / numbers_a_word(mode.values), half_rows = word_rows / 2;
+    vf start[TILE_VECTORS], offset[TILE_VECTORS], largest[TILE_VECTORS];
     vi sum_before[TILE_VECTORS];
     UNROLL for (int v = 0; v < mode.vectors; v++) {
         offset[v] = state->maximum[v] - state->unit;
+        start[v] = mode.scores == INT8 ? state->start[v] : -offset[v];
         largest[v] = vf_set(LOWEST_MAXIMUM);
-        limit[v] = vf_set(LARGEST_BYTE);
-        sum_before[v] = state->sum_integer[v];
+        sum_before[v] = (vi)0;
     }
+    score_finish finish = {.offset = mode.scores == INT8 ? offset : NULL};
+    vf first[HALF][TILE_VECTORS], second[HALF][TILE_VECTORS];
+    int64_t in_block = 0; // groups of the current block that are before this one
     for (int64_t g = 0; g < groups; g++) {
-        vf s[GROUP][TILE_VECTORS];
-        scores_at(p, x, state, order[g], mode, offset, s);
-        if (mode.values == INT8)
-            UNROLL for (int key = 0; key < GROUP; key++)
-                UNROLL for (int v = 0; v < mode.vectors; v++) largest[v] = vf_max(largest[v], s[key][v]);
-        store_exponentials(s, x->e + g * (GROUP / numbers_a_word(mode.values)) * TILE, state, mode);
-    }
-    if (mode.values == INT8) {
-        if (!none_larger(largest, limit, 0, mode)) {
-            UNROLL for (int v = 0; v < mode.vectors; v++) state->sum_integer[v] = sum_before[v];
-            flush_integers(p, x, state, mode);
-            add_block_online(p, x, state, order, groups, mode, 0);
-            return true;
+        const uint32_t *k = x->k + order[g] * words;
+        if (g == 0)
+            key_scores(x->q, k, words, words, HALF, mode, start, first);
+        else
+            scores_beside_exponentials(
+                x->q, k, words, start, &finish, second, half_rows, state, largest, mode, first);
+        if (in_block == block_groups) {
+            redone += end_frozen_block(p, x, state, order + g - in_block, in_block, largest, sum_before, mode);
+            UNROLL for (int v = 0; v < mode.vectors; v++) offset[v] = state->maximum[v] - state->unit;
+            in_block = 0;
         }
-        UNROLL for (int v = 0; v < mode.vectors; v++)
-            state->largest[v] = vf_max(state->largest[v], largest[v] + offset[v]);
-        if (state->integer_keys + groups * GROUP > MOST_INTEGER_KEYS) flush_integers(p, x, state, mode);
+        finish.mask = group_mask(p, x, order[g]);
+        finish.e = x->e + in_block * word_rows * TILE;
+        group_scale(x, state, order[g], mode, finish.scale);
+        scores_beside_exponentials(
+            x->q, k + HALF * words, words, start, &finish, first, 0, state, largest, mode, second);
+        in_block++;
     }
-    add_frozen_products(p, x, state, order, groups, mode);
-    return false;
-}
-
-// What became of a block of VSA.
-typedef enum sparse_block { sparse_block_taken, sparse_block_left_out, sparse_block_rescaled } sparse_block;
-
-// With the maximum frozen: a block whose scores are all small against it is left out, and what that may have cost noted.
-INLINE sparse_block add_block_sparse(
-    const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *order, int64_t groups,
-    tile_mode mode, const vf *threshold) {
-    vf block_maximum[TILE_VECTORS];
-    store_scores(p, x, state, order, groups, mode, block_maximum);
-    if (none_larger(block_maximum, threshold, 0, mode)) {
-        int64_t keys = groups * GROUP;
-        for (int64_t g = 0; g < groups; g++)
-            if (order[g] + GROUP > p->keys) keys -= order[g] + GROUP - p->keys;
-        state->keys_left_out += keys;
-        UNROLL for (int v = 0; v < mode.vectors; v++)
-            state->left_out[v] += (float)keys * exp2_score(block_maximum[v] - state->maximum[v]);
-        return sparse_block_left_out;
-    }
-    if (mode.values == INT8) {
-        if (!none_larger(block_maximum, state->maximum, LARGEST_BYTE - state->unit, mode)) {
-            flush_integers(p, x, state, mode);
-            vf before[TILE_VECTORS];
-            UNROLL for (int v = 0; v < mode.vectors; v++) before[v] = state->maximum[v];
-            add_scored_block(p, x, state, order, groups, mode, block_maximum, 0);
-            UNROLL for (int v = 0; v < mode.vectors; v++) state->left_out[v] *= exp2_score(before[v] - state->maximum[v]);
-            return sparse_block_rescaled;
-        }
-        UNROLL for (int v = 0; v < mode.vectors; v++) state->largest[v] = vf_max(state->largest[v], block_maximum[v]);
-        if (state->integer_keys + groups * GROUP > MOST_INTEGER_KEYS) flush_integers(p, x, state, mode);
-    }
-    exponentials_of_scores(x, state, groups, mode);
-    add_frozen_products(p, x, state, order, groups, mode);
-    return sparse_block_taken;
+    finish_keys(&finish, second, half_rows, HALF, state, largest, mode);
+    redone += end_frozen_block(p, x, state, order + groups - in_block, in_block, largest, sum_before, mode);
+    return redone;
 }
 
 // MARK: - The maximum's first estimate
 
 // Keys that stand for others, as float32 rows.
-static void represent_keys(const kernel_attention *p, tile_scratch *x, int64_t head, tile_mode mode) {
+INLINE void represent_keys(const kernel_attention *p, tile_scratch *x, int64_t head, tile_mode mode) {
     const kernel_maximum_estimate estimate = attention_estimate(p);
     const char *rows = head_rows(p, &p->k, head);
     const int64_t stride = attention_round_up(p->width, LANES);
@@ -576,21 +696,24 @@ static void represent_keys(const kernel_attention *p, tile_scratch *x, int64_t h
 // Raises the maximum to the estimate.
 INLINE void estimate_maximum(const kernel_attention *p, const tile_scratch *x, tile_state *state, tile_mode mode) {
     const bool sampled = attention_estimate(p) == kernel_estimate_sampled;
-    vf zero[TILE_VECTORS], sum[TILE_VECTORS], squares[TILE_VECTORS];
-    UNROLL for (int v = 0; v < mode.vectors; v++) zero[v] = sum[v] = squares[v] = vf_set(0);
-    tile_scratch rows = *x;
-    rows.k = x->representation;
-    rows.k_scales = x->representation_scales;
-    kernel_attention problem = *p;
-    problem.keys = x->representations;
+    const int64_t words = channel_words(p, mode.scores);
+    vf start[TILE_VECTORS], sum[TILE_VECTORS], squares[TILE_VECTORS];
+    UNROLL for (int v = 0; v < mode.vectors; v++) {
+        start[v] = mode.scores == INT8 ? state->start[v] : vf_set(0);
+        sum[v] = squares[v] = vf_set(0);
+    }
     for (int64_t row = 0; row < x->representations; row += GROUP) {
         vf s[GROUP][TILE_VECTORS];
-        scores_at(&problem, &rows, state, row, mode, zero, s);
+        key_scores(x->q, x->representation + row * words, words, words, GROUP, mode, start, s);
         UNROLL for (int key = 0; key < GROUP; key++)
             if (row + key < x->representations) UNROLL for (int v = 0; v < mode.vectors; v++) {
-                state->maximum[v] = vf_max(state->maximum[v], s[key][v]);
-                sum[v] += s[key][v];
-                squares[v] = vf_fma(s[key][v], s[key][v], squares[v]);
+                vf score = s[key][v];
+                if (mode.scores == INT8)
+                    score = __builtin_convertvector((vi)score, vf) *
+                            (state->query_scale[v] * x->representation_scales[row / GROUP]);
+                state->maximum[v] = vf_max(state->maximum[v], score);
+                sum[v] += score;
+                squares[v] = vf_fma(score, score, squares[v]);
             }
     }
     if (!sampled || x->representations < 8) return;
@@ -643,22 +766,23 @@ INLINE void begin_tile(
 INLINE void follow_maximum(
     const kernel_attention *p, const tile_scratch *x, tile_state *state, bool fallback, tile_mode mode,
     kernel_attention_counters *counters) {
-    const int64_t groups = padded_keys(p) / GROUP;
-    const int64_t block_groups = !fallback && p->variant == kernel_attention_naive ? groups : block_keys(mode.values) / GROUP;
-    float threshold = !fallback && p->variant == kernel_attention_fa4 ? p->rescale_threshold : 0;
-    if (mode.values == INT8 && threshold > 1) threshold = 1;
-    int64_t tiles = 0, rescales = 0;
-    for (int64_t done = 0; done < groups; done += block_groups, tiles++) {
-        const int64_t part = groups - done < block_groups ? groups - done : block_groups;
-        rescales += add_block_online(p, x, state, x->order + done, part, mode, threshold);
+    const int64_t groups = padded_keys(p) / GROUP, block_groups = block_keys(mode.values) / GROUP;
+    const bool naive = !fallback && p->variant == kernel_attention_naive;
+    const int64_t first = naive || groups < block_groups ? groups : block_groups;
+    block_counts counts;
+    if (!fallback && p->variant == kernel_attention_fa4) {
+        const float threshold = mode.values == INT8 && p->rescale_threshold > 1 ? 1 : p->rescale_threshold;
+        counts = add_blocks(p, x, state, x->order, groups, first, block_groups, policy_threshold, threshold, NULL, mode);
+    } else {
+        counts = add_blocks(p, x, state, x->order, groups, first, block_groups, policy_follow, 0, NULL, mode);
     }
     if (fallback) {
-        counters->fallback_tiles += tiles;
-        counters->fallback_rescales += rescales;
+        counters->fallback_tiles += counts.blocks;
+        counters->fallback_rescales += counts.rescales;
     } else {
-        counters->tiles += tiles;
-        counters->row_maximum_tiles += tiles;
-        counters->rescales += rescales;
+        counters->tiles += counts.blocks;
+        counters->row_maximum_tiles += counts.blocks;
+        counters->rescales += counts.rescales;
     }
 }
 
@@ -667,30 +791,32 @@ INLINE void freeze_maximum(
     const kernel_attention *p, const tile_scratch *x, tile_state *state, int64_t priority_groups, int64_t count,
     tile_mode mode, kernel_attention_counters *counters) {
     const int64_t groups = padded_keys(p) / GROUP, block_groups = block_keys(mode.values) / GROUP;
-    const bool sparse = p->variant == kernel_attention_vsa;
-    estimate_maximum(p, x, state, mode);
-    add_block_online(p, x, state, x->order, priority_groups, mode, 0);
+    const int64_t rest = groups - priority_groups;
+    const int64_t *order = x->order + priority_groups;
+    if (x->representations > 0) estimate_maximum(p, x, state, mode);
+    add_blocks(p, x, state, x->order, priority_groups, priority_groups, 1, policy_follow, 0, NULL, mode);
     counters->tiles += 1;
     counters->row_maximum_tiles += 1;
-    vf threshold[TILE_VECTORS];
-    float lanes[TILE];
-    for (int64_t done = priority_groups; done < groups; done += block_groups) {
-        const int64_t part = groups - done < block_groups ? groups - done : block_groups;
-        counters->tiles += 1;
-        if (!sparse) {
-            const bool redone = add_block_frozen(p, x, state, x->order + done, part, mode);
-            counters->redone_tiles += redone;
-            counters->rescales += redone;
-            counters->row_maximum_tiles += redone;
-            continue;
-        }
-        for (int i = 0; i < TILE; i++) lanes[i] = i < count ? log2f(p->skip_threshold) : INFINITY; // rows that are none
-        UNROLL for (int v = 0; v < mode.vectors; v++) threshold[v] = state->maximum[v] + vf_load(lanes + v * LANES);
-        const sparse_block what = add_block_sparse(p, x, state, x->order + done, part, mode, threshold);
-        counters->row_maximum_tiles += 1;
-        counters->skipped_tiles += what == sparse_block_left_out;
-        counters->rescales += what == sparse_block_rescaled;
+    if (rest == 0) return;
+    if (p->variant == kernel_attention_vsa) {
+        float lanes[TILE];
+        for (int i = 0; i < TILE; i++) lanes[i] = i < count ? 0 : INFINITY; // rows that are none
+        vf in_use[TILE_VECTORS];
+        UNROLL for (int v = 0; v < mode.vectors; v++) in_use[v] = vf_load(lanes + v * LANES);
+        const int64_t first = rest < block_groups ? rest : block_groups;
+        const block_counts counts = add_blocks(
+            p, x, state, order, rest, first, block_groups, policy_sparse, log2f(p->skip_threshold), in_use, mode);
+        counters->tiles += counts.blocks;
+        counters->row_maximum_tiles += counts.blocks;
+        counters->skipped_tiles += counts.left_out;
+        counters->rescales += counts.rescales;
+        return;
     }
+    const int64_t redone = add_frozen_blocks(p, x, state, order, rest, block_groups, mode);
+    counters->tiles += (rest + block_groups - 1) / block_groups;
+    counters->redone_tiles += redone;
+    counters->rescales += redone;
+    counters->row_maximum_tiles += redone;
     if (mode.values == INT8) flush_integers(p, x, state, mode);
 }
 
@@ -792,7 +918,7 @@ static void attend_rows(
 
 // Packs a head. Returns how it is to be computed: 8 bits can hold neither NaN nor infinity, so a head with either is
 // computed in bfloat16, where they mean what they mean.
-static tile_mode pack_head(const kernel_attention *p, tile_scratch *x, int64_t head) {
+INLINE tile_mode pack_head_of(const kernel_attention *p, tile_scratch *x, int64_t head) {
     tile_mode mode = {0, score_products(p), value_products(p)};
 #ifdef HAS_DOT_PRODUCTS
     if (mode.scores == INT8 && !mean_of_keys(p, head, x->k_mean)) mode.scores = mode.values = BFLOAT16;
@@ -804,12 +930,32 @@ static tile_mode pack_head(const kernel_attention *p, tile_scratch *x, int64_t h
     if (mode.values == FLOAT32 || mode.values == ROUNDED)
         load_rows(
             p, &p->v, p->storage, head, p->keys, mode.values == ROUNDED, padded_keys(p), padded_width(p), (float *)x->v);
+    for (int key = 0; key < GROUP; key++) {
+        const int numbers = numbers_a_word(mode.values), bits = 32 / numbers;
+        if (key % numbers == 0) x->full_mask[key / numbers] = x->partial_mask[key / numbers] = 0;
+        const uint32_t number = (bits == 32 ? ~0u : (1u << bits) - 1) << key % numbers * bits;
+        x->full_mask[key / numbers] |= number;
+        if (key < (p->keys - 1) % GROUP + 1) x->partial_mask[key / numbers] |= number;
+    }
     const int64_t words = channel_words(p, mode.scores);
     pack_keys(
         p, head_rows(p, &p->k, head), &p->k, p->keys, words, mode.scores, x->k_mean, x->k, x->k_scales);
     memset(x->k + p->keys * words, 0, (size_t)((padded_keys(p) - p->keys) * words) * sizeof(uint32_t));
     if (attention_freezes(p)) represent_keys(p, x, head, mode);
     return mode;
+}
+
+// Packing with a width of 64 and the storage known to the compiler takes a third of the time.
+static tile_mode pack_head(const kernel_attention *p, tile_scratch *x, int64_t head) {
+    if (p->width != 64) return pack_head_of(p, x, head);
+    kernel_attention usual = *p;
+    usual.width = 64;
+    if (p->storage == kernel_float32) {
+        usual.storage = kernel_float32;
+        return pack_head_of(&usual, x, head);
+    }
+    usual.storage = kernel_bfloat16;
+    return pack_head_of(&usual, x, head);
 }
 
 // Rows that failed the guard are gathered over a head and redone in full tiles: a guard that sent whole tiles back
