@@ -34,6 +34,9 @@ struct AttentionStatisticsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Also draw the figures into this folder, as PNG.", valueName: "folder"))
     var plots: String?
 
+    @Flag(name: .shortAndLong, help: "No progress bar.")
+    var quiet = false
+
     func validate() throws {
         if count < 1 { throw ValidationError("--count: expected at least 1") }
         if let untrained, Self.network(untrained) == nil {
@@ -77,7 +80,6 @@ struct AttentionStatisticsReporter {
     let options: AttentionStatisticsOptions
     let json: JSONOption
     let workers: Int
-    let quiet: Bool
 
     /// What is written as JSON.
     private struct Figures: Encodable {
@@ -98,44 +100,29 @@ struct AttentionStatisticsReporter {
         var settings = AttentionStatistics.Settings()
         settings.seed = options.seed
         var statistics = AttentionStatistics(settings: settings)
-        let progress = Progress("attention", total: objects.count, unit: "images", enabled: !quiet)
+        let progress = Progress("attention", total: objects.count, unit: "images", enabled: !options.quiet)
+        var failures: [StampError] = []
         for (index, object) in objects.enumerated() {
-            let stamp = try reader.stamp(of: object)
-            let image = Tensor(stamp.values, shape: [1, 3, size, size], on: model.backend)
-            statistics.add(AttentionHead.capture(image, in: model), grid: grid, pool: pool)
-            progress.update(index + 1)
+            do {
+                let stamp = try reader.stamp(of: object)
+                let image = Tensor(stamp.values, shape: [1, 3, size, size], on: model.backend)
+                statistics.add(AttentionHead.capture(image, in: model), grid: grid, pool: pool)
+            } catch {
+                failures.append(error)
+            }
+            progress.update(index + 1, failures: failures.count)
         }
-        progress.finish(objects.count)
+        progress.finish(objects.count, failures: failures.count)
+        if let failure = failures.first, statistics.images == 0 { throw failure }
 
         let report = statistics.report()
         print(
             "\(name), \(size) pixels, \(report.tokens) tokens, \(model.configuration.depth) layers of "
                 + "\(model.configuration.heads) heads; \(report.images) images, seed \(options.seed)")
         AttentionStatisticsTables(report: report).print()
-        try json.write(
-            Figures(model: name, imageSize: size, patchSize: patch, statistics: report))
+        try json.write(Figures(model: name, imageSize: size, patchSize: patch, statistics: report))
         if let folder = options.plots {
             try AttentionStatisticsPlots(report: report).write(to: folder)
         }
-    }
-}
-
-struct AttentionStatisticsCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "attention-statistics",
-        abstract: "What VFA relies on, measured on a backbone and images.", shouldDisplay: false)
-
-    @OptionGroup var options: AttentionStatisticsOptions
-
-    @Option(help: "Threads.")
-    var workers = ProcessInfo.processInfo.activeProcessorCount
-
-    @Flag(name: .shortAndLong, help: "No progress bar.")
-    var quiet = false
-
-    @OptionGroup var json: JSONOption
-
-    func run() throws {
-        try AttentionStatisticsReporter(options: options, json: json, workers: workers, quiet: quiet).run()
     }
 }
