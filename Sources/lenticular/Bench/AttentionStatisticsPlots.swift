@@ -7,7 +7,7 @@ import Training
 struct AttentionStatisticsPlots {
     let report: AttentionStatisticsReport
 
-    private static let orders: [TokenOrder] = [.raster, .tiles, .hilbert]
+    private static let orders: [TokenOrder] = [.rows, .blocks, .hilbert]
 
     /// Writes all pictures; the folder is made if need be.
     func write(to folder: String) throws {
@@ -51,13 +51,13 @@ struct AttentionStatisticsPlots {
     private func estimators(_ order: TokenOrder) -> BoxPlot {
         let rows = report.estimates.filter { $0.layer == nil && $0.order == order }
         var plot = BoxPlot(
-            title: "True maximum − estimate, tokens in \(order.rawValue) order",
+            title: "True maximum − estimate, tokens in order \(order.rawValue)",
             xLabel: "δ / log₂ (line: median, box: 10 to 90 %, whiskers: 1 to 99 %)",
             boxes: rows.map { row in
                 .init(
                     row.estimator.title, whiskers: row.percentile1...row.percentile99,
                     box: row.percentile10...row.percentile90, median: row.median,
-                    color: [.priority, .sink, .signedAbsMax, .blockMean, .sampledKeys].contains(row.estimator) ? 5 : 0)
+                    color: [.priority, .sink, .signedAbsMax, .blockMean, .sampledKeys, .expectedMaximum].contains(row.estimator) ? 5 : 0)
             })
         plot.markers = [0]
         plot.scale = 2
@@ -66,10 +66,10 @@ struct AttentionStatisticsPlots {
 
     /// Histograms of δ.
     private func differences() -> Plot {
-        var plot = plot("True maximum − estimate, raster order", x: "δ / log₂", y: "share of the rows")
+        var plot = plot("True maximum − estimate, tokens row by row", x: "δ / log₂", y: "share of the rows")
         for row in report.estimates
-        where row.layer == nil && row.order == .raster
-            && [.signedAbsMax, .signedAbsMaxAndPriority, .priority, .sampledKeysAndPriority, .blockMeanAndPriority]
+        where row.layer == nil && row.order == .rows
+            && [.signedAbsMax, .signedAbsMaxAndPriority, .priority, .sampledKeysAndPriority, .expectedMaximumAndPriority]
                 .contains(row.estimator)
         {
             let histogram = row.histogram ?? []

@@ -24,7 +24,7 @@ struct AttentionStatisticsTables {
         Swift.print(table.head)
         for row in report.reach {
             // Layers one by one for the orders that kernels use.
-            if row.layer != nil && (row.order != .raster || !row.priorityFirst) { continue }
+            if row.layer != nil && (row.order != .rows || !row.priorityFirst) { continue }
             let cells = row.limits.flatMap { limit in
                 [limit.mean, limit.median, limit.percentile90, limit.rowsAfterPriority].map { fixed($0, 3) }
             }
@@ -49,7 +49,7 @@ struct AttentionStatisticsTables {
         ])
         Swift.print(table.head)
         for row in report.estimates {
-            if row.layer != nil && (row.order != .raster || row.estimator != .signedAbsMaxAndPriority) { continue }
+            if row.layer != nil && (row.order != .rows || row.estimator != .signedAbsMaxAndPriority) { continue }
             let quantiles = [
                 row.minimum, row.percentile1, row.percentile10, row.median, row.percentile90, row.percentile99,
                 row.maximum,
@@ -72,7 +72,7 @@ struct AttentionStatisticsTables {
         ])
         Swift.print(table.head)
         for row in report.skipping {
-            if row.layer != nil && (row.order != .raster || row.logThreshold != -10) { continue }
+            if row.layer != nil && (row.order != .rows || row.logThreshold != -10) { continue }
             Swift.print(
                 table.row(
                     [
@@ -147,10 +147,12 @@ extension MaximumEstimator {
         case .signedAbsMax: "signed abs-max"
         case .blockMean: "block mean"
         case .sampledKeys: "sampled keys"
+        case .expectedMaximum: "expected maximum"
         case .priority: "priority"
         case .signedAbsMaxAndPriority: "signed abs-max, priority"
         case .blockMeanAndPriority: "block mean, priority"
         case .sampledKeysAndPriority: "sampled keys, priority"
+        case .expectedMaximumAndPriority: "expected maximum, priority"
         }
     }
 }
@@ -162,6 +164,7 @@ extension FrozenSource {
         case .trueMaximum: "true"
         case .priority: "priority"
         case .initialised: "initialised"
+        case .sampled: "sampled"
         }
     }
 }

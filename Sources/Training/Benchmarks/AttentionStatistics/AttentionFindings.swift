@@ -82,8 +82,8 @@ struct OrderPlan: Sendable {
         queryTiles = stride(from: 0, to: grid.tokens, by: settings.queryTile).map {
             $0..<min($0 + settings.queryTile, grid.tokens)
         }
-        // Random keys have no neighbours: the control counts as many keys as raster order takes first.
-        let neighbourhood = order == .random ? grid.permutation(.raster) : permutation
+        // Random keys have no neighbours: the control counts as many keys as the order of rows takes first.
+        let neighbourhood = order == .random ? grid.permutation(.rows) : permutation
         isPriority = queryTiles.map {
             grid.priorityGroups(order: neighbourhood, queries: $0, size: settings.keyGroup)
         }
@@ -98,7 +98,7 @@ struct HeadStudy {
     /// Reach, estimates and skipping with the tokens in one order.
     func findings(of head: AttentionHead, _ plan: OrderPlan) -> AttentionFindings {
         var findings = AttentionFindings()
-        let head = plan.order == .raster ? head : head.reordered(by: plan.permutation)
+        let head = plan.order == .rows ? head : head.reordered(by: plan.permutation)
         let (tokens, width) = (head.tokens, head.width)
         let keys = Tensor(head.k, shape: [tokens, width], on: backend)
         func represented(_ representation: KeyRepresentation) -> Tensor {
@@ -119,17 +119,19 @@ struct HeadStudy {
             if plan.order == .random { continue }
 
             let priority = tile.maxima(over: tile.priorityGroups)
+            let sampled = tile.sampled(settings.sampledKeys)
             func larger(_ a: [Float], _ b: [Float]) -> [Float] { zip(a, b).map { max($0, $1) } }
             var estimates: [MaximumEstimator: [Float]] = [
                 .signedAbsMax: rowMaxima(
                     head.scores(queries, with: signedAbsMax), columns: settings.blocks(tokens)),
                 .blockMean: rowMaxima(head.scores(queries, with: means), columns: settings.blocks(tokens)),
-                .sampledKeys: tile.sampledMaxima(settings.sampledKeys), .sink: tile.maxima(over: [0]),
-                .priority: priority,
+                .sampledKeys: sampled.map(\.maximum), .expectedMaximum: sampled.map(\.expectedMaximum),
+                .sink: tile.maxima(over: [0]), .priority: priority,
             ]
             estimates[.signedAbsMaxAndPriority] = larger(estimates[.signedAbsMax]!, priority)
             estimates[.blockMeanAndPriority] = larger(estimates[.blockMean]!, priority)
             estimates[.sampledKeysAndPriority] = larger(estimates[.sampledKeys]!, priority)
+            estimates[.expectedMaximumAndPriority] = larger(estimates[.expectedMaximum]!, priority)
 
             let sums = BlockSums(tile, values: head.v, width: width, groupsPerBlock: groupsPerBlock, backend: backend)
             let rowSums = sums.rowSums(rows: tile.rows)
@@ -158,7 +160,7 @@ struct HeadStudy {
         return findings
     }
 
-    /// Errors of rows with a frozen maximum, as they are and with needles, in raster order.
+    /// Errors of rows with a frozen maximum, as they are and with needles, in the order of rows.
     ///
     /// - Parameter random: chooses the queries of needles.
     func accuracy(of head: AttentionHead, _ plan: OrderPlan, random: RandomNumbers) -> AttentionFindings {
@@ -189,6 +191,8 @@ struct HeadStudy {
                         case .trueMaximum: tile.maxima[row]
                         case .priority: priority[row]
                         case .initialised: initialised[row]
+                        case .sampled:
+                            max(priority[row], SampledScores(scores, count: settings.sampledKeys).expectedMaximum)
                         }
                     for format in ExponentialFormat.allCases {
                         findings.accuracy[.init(source: source, format: format), default: .init()].add(
@@ -220,13 +224,15 @@ struct HeadStudy {
     ) {
         let scores = needle.scores()
         let truth = FrozenRow.truth(scores: scores, values: needle.head.v, width: needle.head.width)
-        // Without m-initialisation the row does not know either needle: one kind is enough.
+        // Only the representation tells one kind from the other.
         for source in kind == .plain ? FrozenSource.allCases : [.initialised] {
             let maximum =
                 switch source {
                 case .trueMaximum: scores.max() ?? 0
                 case .priority: priority
                 case .initialised: max(priority, needle.initialisation(size: settings.keyBlock))
+                case .sampled:
+                    max(priority, SampledScores(scores, count: settings.sampledKeys).expectedMaximum)
                 }
             for format in ExponentialFormat.allCases {
                 findings.needles[

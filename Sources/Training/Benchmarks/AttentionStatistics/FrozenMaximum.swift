@@ -30,13 +30,13 @@ public enum ExponentialFormat: String, Sendable, Codable, CaseIterable {
 
     /// The smallest sum l for which the exponentials that vanished cannot have mattered: they are fewer than `keys`, each below
     /// the smallest number kept, and together below the format's own rounding error of the sum. ``uint8`` cannot promise
-    /// that: it asks that the row's largest exponential have 3 bits.
+    /// that: as the kernels do, it asks that the row's largest exponential be at least a quarter of P = 1.
     func passesGuard(sum: Float, largest: Float, keys: Int) -> Bool {
         guard sum.isFinite, !isSaturated(largest) else { return false }
         return switch self {
         case .float32, .bfloat16: sum >= Float(keys) * 0x1p-102
         case .float16: sum >= Float(keys) * 0x1p-14
-        case .uint8: largest >= 8
+        case .uint8: largest >= 32
         }
     }
 

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Ways to know the largest score of a row before all scores are there. The difference δ = true maximum − estimate is what
 /// matters: exponentials relative to the estimate reach 2^δ.
 public enum MaximumEstimator: String, Sendable, Codable, CaseIterable {
@@ -8,6 +14,8 @@ public enum MaximumEstimator: String, Sendable, Codable, CaseIterable {
     case blockMean
     /// The exact maximum over keys at regular distances.
     case sampledKeys
+    /// The same, carried on to the expected maximum of all keys as if scores were normal: what the kernels use for int8.
+    case expectedMaximum
     /// The exact maximum over the first group of keys, which holds the class token.
     case sink
     /// The exact maximum over the priority tile: sink, own and neighbouring keys.
@@ -18,6 +26,37 @@ public enum MaximumEstimator: String, Sendable, Codable, CaseIterable {
     case blockMeanAndPriority
     /// The larger of ``sampledKeys`` and ``priority``.
     case sampledKeysAndPriority
+    /// The larger of ``expectedMaximum`` and ``priority``.
+    case expectedMaximumAndPriority
+}
+
+/// The scores of a row with keys at regular distances.
+package struct SampledScores {
+    private let scores: [Float]
+    private let keys: Int
+
+    /// - Parameters:
+    ///   - row: the scores with all keys.
+    ///   - count: how many to look at.
+    package init(_ row: some RandomAccessCollection<Float>, count: Int) {
+        keys = row.count
+        let count = min(count, row.count)
+        let total = row.count
+        scores = (0..<count).map { row[row.index(row.startIndex, offsetBy: (2 * $0 + 1) * total / (2 * count))] }
+    }
+
+    package var maximum: Float { scores.max() ?? -.infinity }
+
+    /// Mean plus deviation times the expected largest of so many normal numbers (extreme-value theory; Cramér 1946,
+    /// section 28.6), and no less than the largest score seen.
+    package var expectedMaximum: Float {
+        guard scores.count > 1 else { return maximum }
+        let mean = scores.reduce(0, +) / Float(scores.count)
+        let variance = scores.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(scores.count)
+        let root = (2 * log(Float(max(keys, 3)))).squareRoot()
+        let expected = root + (2 * 0.5772157 - log(log(Float(max(keys, 3)))) - log(4 * Float.pi)) / (2 * root)
+        return max(maximum, mean + variance.squareRoot() * expected)
+    }
 }
 
 /// One vector for each block of consecutive keys.

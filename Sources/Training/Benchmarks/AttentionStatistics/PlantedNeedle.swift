@@ -6,6 +6,8 @@ public enum FrozenSource: String, Sendable, Codable, CaseIterable {
     case priority
     /// m-initialisation and priority tile: VFA.
     case initialised
+    /// The expected maximum from sampled keys, and the priority tile.
+    case sampled
 }
 
 /// A strong key put into a block that the priority tile does not hold.

@@ -56,14 +56,9 @@ package struct ScoreTile {
         (0..<rows).map { row in list.reduce(-Float.infinity) { max($0, groupMaxima[row * groups + $1]) } }
     }
 
-    /// The largest score of each row over keys at regular distances, about `count` of them.
-    package func sampledMaxima(_ count: Int) -> [Float] {
-        let distance = max(1, keys / count)
-        return (0..<rows).map { row in
-            stride(from: distance / 2, to: keys, by: distance).reduce(-Float.infinity) {
-                max($0, scores[row * keys + $1])
-            }
-        }
+    /// The scores of each row with `count` keys at regular distances.
+    func sampled(_ count: Int) -> [SampledScores] {
+        (0..<rows).map { SampledScores(scores[($0 * keys)..<(($0 + 1) * keys)], count: count) }
     }
 
     /// Lists of groups that a kernel takes together: `groupsPerBlock` each, after the priority tile if that goes first.

@@ -1,16 +1,20 @@
+import Kernels
 import Tensors
 
 /// Orders in which the tokens of an image can lie in memory, and so be taken by an attention kernel. Prefix tokens always
 /// come first.
 public enum TokenOrder: String, Sendable, Codable, CaseIterable {
     /// The grid of patches row by row.
-    case raster
-    /// Squares of 8 × 8 patches row by row, row by row inside.
-    case tiles
-    /// Along a Hilbert curve (Hilbert 1891), which keeps neighbours together at every scale.
+    case rows
+    /// Squares of 8 × 8 patches.
+    case blocks
+    /// Along a Hilbert curve.
     case hilbert
     /// Patches in random order: the control, in which nothing is local.
     case random
+
+    /// The kernels' name for it; nil for the control.
+    var gridOrder: GridOrder? { GridOrder(rawValue: rawValue) }
 }
 
 /// Where the tokens of an image lie: prefix tokens, then a grid of patches.
@@ -33,48 +37,16 @@ public struct TokenGrid: Sendable, Hashable {
     ///
     /// - Parameter seed: of the random order.
     public func permutation(_ order: TokenOrder, seed: UInt64 = 0) -> [Int] {
-        let cells = Array(0..<(rows * columns))
-        let sorted: [Int]
-        switch order {
-        case .raster: sorted = cells
-        case .tiles: sorted = cells.sorted { tileKey($0).lexicographicallyPrecedes(tileKey($1)) }
-        case .hilbert:
-            var side = 1
-            while side < max(rows, columns) { side *= 2 }
-            let distances = cells.map { Self.hilbertDistance(x: $0 % columns, y: $0 / columns, side: side) }
-            sorted = cells.sorted { distances[$0] < distances[$1] }
-        case .random:
-            var random = RandomNumbers(seed: seed)
-            sorted = random.permutation(cells.count)
-        }
-        return Array(0..<prefix) + sorted.map { prefix + $0 }
-    }
-
-    private func tileKey(_ cell: Int) -> [Int] {
-        let (x, y) = (cell % columns, cell / columns)
-        return [y / 8, x / 8, y % 8, x % 8]
-    }
-
-    /// How far along the Hilbert curve that fills a square of `side` (a power of two) a cell lies.
-    static func hilbertDistance(x: Int, y: Int, side: Int) -> Int {
-        var (x, y, distance) = (x, y, 0)
-        var half = side / 2
-        while half > 0 {
-            let (right, up) = (x & half > 0 ? 1 : 0, y & half > 0 ? 1 : 0)
-            distance += half * half * ((3 * right) ^ up)
-            if up == 0 {
-                if right == 1 { (x, y) = (side - 1 - x, side - 1 - y) }
-                swap(&x, &y)
-            }
-            half /= 2
-        }
-        return distance
+        var random = RandomNumbers(seed: seed)
+        let cells =
+            order.gridOrder?.cells(width: columns, height: rows) ?? random.permutation(rows * columns)
+        return Array(0..<prefix) + cells.map { prefix + $0 }
     }
 
     /// For each group of `size` places of an order, whether a tile of queries takes it first: the groups with a prefix token
     /// (or the first token), with a query's own token, or with one of its eight neighbours on the grid.
     ///
-    /// In raster order these are the keys of the kernels' priority tile.
+    /// These are the groups of the kernels' priority tile.
     /// - Parameters:
     ///   - order: the token at each place.
     ///   - queries: places of the tile's queries.
