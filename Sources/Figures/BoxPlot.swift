@@ -63,7 +63,8 @@ public struct BoxPlot: Sendable {
             let middle = top + 4 + rowHeight * (Double(row) + 0.5)
             let color = Color.series[box.color % Color.series.count]
             canvas.text(box.name, x: left - 8, y: middle + 4, size: 12, .ink, anchor: .right)
-            canvas.line([(x(box.whiskers.lowerBound), middle), (x(box.whiskers.upperBound), middle)], color, width: 1.5)
+            canvas.line(
+                [(x(box.whiskers.lowerBound), middle), (x(box.whiskers.upperBound), middle)], color, width: 1.5)
             for end in [box.whiskers.lowerBound, box.whiskers.upperBound] {
                 canvas.line([(x(end), middle - 5), (x(end), middle + 5)], color, width: 1.5)
             }

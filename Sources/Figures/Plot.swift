@@ -96,8 +96,8 @@ public struct Plot: Sendable {
         let yAxis =
             yRange.map { Axis($0, isLogarithmic: yIsLogarithmic) }
             ?? Axis(
-            values: curves.flatMap(\.y) + (bars?.heights ?? []), isLogarithmic: yIsLogarithmic,
-            from: bars == nil ? nil : yIsLogarithmic ? 0.5 : 0)
+                values: curves.flatMap(\.y) + (bars?.heights ?? []), isLogarithmic: yIsLogarithmic,
+                from: bars == nil ? nil : yIsLogarithmic ? 0.5 : 0)
         let yTicks = yAxis.ticks()
         let labels = yTicks.map { canvas.width(of: $0.text, size: 12) }.max() ?? 0
         let (left, top) = (44 + labels, 52.0)

@@ -88,7 +88,8 @@ import Training
         keys[300] = 20
         let report = report(AttentionHead(tokens: 577, width: 1, q: ones, k: keys, v: ones), grid)
         let row = try reach(report, .rows, priorityFirst: false)
-        #expect(row.limits.allSatisfy { abs($0.mean - 320.0 / 577) < 1e-6 && abs($0.percentile90 - 320.0 / 577) < 1e-6 })
+        #expect(
+            row.limits.allSatisfy { abs($0.mean - 320.0 / 577) < 1e-6 && abs($0.percentile90 - 320.0 / 577) < 1e-6 })
 
         // With the priority tile first, 300 is within a grid row and a patch of queries 275 … 325, and so, with tiles of 64
         // queries and groups of 16 keys, in the tiles of the queries 256 … 319 and 320 … 383 (300 = 320 − 25 + 5, group 18).
@@ -144,7 +145,8 @@ import Training
         }
         let report = report(head, grid)
         #expect(report.skipping.count == 2 * 3 * 2 * 9)
-        #expect(report.skipping.allSatisfy { $0.boundViolations == 0 && $0.errorMaximum <= $0.boundMaximum * (1 + 1e-5) })
+        #expect(
+            report.skipping.allSatisfy { $0.boundViolations == 0 && $0.errorMaximum <= $0.boundMaximum * (1 + 1e-5) })
         #expect(report.skipping.contains { $0.skippedShare > 0.1 && $0.errorMaximum > 0 })
     }
 

@@ -57,7 +57,8 @@ struct AttentionStatisticsPlots {
                 .init(
                     row.estimator.title, whiskers: row.percentile1...row.percentile99,
                     box: row.percentile10...row.percentile90, median: row.median,
-                    color: [.priority, .sink, .signedAbsMax, .blockMean, .sampledKeys, .expectedMaximum].contains(row.estimator) ? 5 : 0)
+                    color: [.priority, .sink, .signedAbsMax, .blockMean, .sampledKeys, .expectedMaximum].contains(
+                        row.estimator) ? 5 : 0)
             })
         plot.markers = [0]
         plot.scale = 2
@@ -69,8 +70,11 @@ struct AttentionStatisticsPlots {
         var plot = plot("True maximum − estimate, tokens row by row", x: "δ / log₂", y: "share of the rows")
         for row in report.estimates
         where row.layer == nil && row.order == .rows
-            && [.signedAbsMax, .signedAbsMaxAndPriority, .priority, .sampledKeysAndPriority, .expectedMaximumAndPriority]
-                .contains(row.estimator)
+            && [
+                .signedAbsMax, .signedAbsMaxAndPriority, .priority, .sampledKeysAndPriority,
+                .expectedMaximumAndPriority,
+            ]
+            .contains(row.estimator)
         {
             let histogram = row.histogram ?? []
             plot.curves.append(

@@ -10,7 +10,9 @@ import Training
 
 /// Options of `bench attention --statistics`.
 struct AttentionStatisticsOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Folder with the images to look at; the sample that ships when not given.", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp(
+            "Folder with the images to look at; the sample that ships when not given.", valueName: "folder"))
     var images: String?
 
     @Option(help: "Model by name, or a .safetensors file.")

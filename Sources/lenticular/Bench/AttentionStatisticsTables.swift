@@ -85,7 +85,9 @@ struct AttentionStatisticsTables {
     }
 
     private func accuracy() {
-        head("Rows with a frozen maximum, by the format of P; error |o − truth| / |truth| of those that the guard lets pass")
+        head(
+            "Rows with a frozen maximum, by the format of P; error |o − truth| / |truth| of those that the guard lets pass"
+        )
         let table = TextTable([
             .init("maximum", 11), .init("P in", 8), .init("rows", 7, right: true),
             .init("saturated", 9, right: true), .init("caught", 8, right: true),

@@ -1,9 +1,10 @@
+import Tensors
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-import Tensors
 
 /// What the rows of some heads showed, before it is summarised.
 struct AttentionFindings: Sendable {

@@ -1,10 +1,11 @@
+public import Models
+public import Tensors
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-public import Models
-public import Tensors
 
 /// Queries, keys and values of one attention head for one image.
 ///

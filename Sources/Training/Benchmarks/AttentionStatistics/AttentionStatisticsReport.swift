@@ -169,7 +169,8 @@ extension AttentionStatistics {
                 percentile90: quantile(sorted, 0.9),
                 rowsAfterPriority: Double(reach.rowsAfterPriority[index]) / Double(sorted.count),
                 curve: layer != nil
-                    ? nil : (0...64).map { step in share(sorted.count { $0 <= Float(step) / 64 + 1e-6 }, sorted.count) })
+                    ? nil : (0...64).map { step in share(sorted.count { $0 <= Float(step) / 64 + 1e-6 }, sorted.count) }
+            )
         }
         return AttentionStatisticsReport.Reach(
             order: order, priorityFirst: reach.priorityFirst, layer: layer, rows: reach.rows,

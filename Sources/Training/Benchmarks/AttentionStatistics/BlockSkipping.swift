@@ -1,9 +1,10 @@
+package import Tensors
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-package import Tensors
 
 /// What skipping key blocks under one threshold saves and costs, over rows.
 package struct SkippingTally: Sendable {
@@ -102,7 +103,9 @@ package struct BlockSums {
     ///   - logThresholds: log₂ λ, falling.
     ///   - ranges: largest minus smallest value of each channel.
     /// - Returns: A tally for each threshold.
-    package func skipping(_ tile: ScoreTile, frozen: [Float], logThresholds: [Double], ranges: [Float]) -> [SkippingTally] {
+    package func skipping(_ tile: ScoreTile, frozen: [Float], logThresholds: [Double], ranges: [Float])
+        -> [SkippingTally]
+    {
         let (rows, width) = (tile.rows, ranges.count)
         var tallies = logThresholds.map { _ in SkippingTally() }
         // For each block the margin of the row that needs it most.
@@ -127,7 +130,8 @@ package struct BlockSums {
             var tails = [0.0]
             var keyTails = [0]
             for block in candidates.reversed() {
-                tails.append(tails.last! + Double(keyCounts[block]) * exp2(Double(maxima[block][row] - tile.maxima[row])))
+                tails.append(
+                    tails.last! + Double(keyCounts[block]) * exp2(Double(maxima[block][row] - tile.maxima[row])))
                 keyTails.append(keyTails.last! + keyCounts[block])
             }
             var outputs: [(sum: Double, output: [Double])] = []
