@@ -89,6 +89,8 @@ struct AttentionStatisticsReporter {
         var model: String
         var imageSize: Int
         var patchSize: Int
+        /// Ids of the images.
+        var objects: [String]
         var statistics: AttentionStatisticsReport
     }
 
@@ -103,26 +105,29 @@ struct AttentionStatisticsReporter {
         settings.seed = options.seed
         var statistics = AttentionStatistics(settings: settings)
         let progress = Progress("attention", total: objects.count, unit: "images", enabled: !options.quiet)
+        var studied: [String] = []
         var failures: [StampError] = []
         for (index, object) in objects.enumerated() {
             do {
                 let stamp = try reader.stamp(of: object)
                 let image = Tensor(stamp.values, shape: [1, 3, size, size], on: model.backend)
                 statistics.add(AttentionHead.capture(image, in: model), grid: grid, pool: pool)
+                studied.append(object.id)
             } catch {
                 failures.append(error)
             }
             progress.update(index + 1, failures: failures.count)
         }
         progress.finish(objects.count, failures: failures.count)
-        if let failure = failures.first, statistics.images == 0 { throw failure }
+        if let failure = failures.first, studied.isEmpty { throw failure }
 
         let report = statistics.report()
         print(
             "\(name), \(size) pixels, \(report.tokens) tokens, \(model.configuration.depth) layers of "
                 + "\(model.configuration.heads) heads; \(report.images) images, seed \(options.seed)")
         AttentionStatisticsTables(report: report).print()
-        try json.write(Figures(model: name, imageSize: size, patchSize: patch, statistics: report))
+        try json.write(
+            Figures(model: name, imageSize: size, patchSize: patch, objects: studied, statistics: report))
         if let folder = options.plots {
             try AttentionStatisticsPlots(report: report).write(to: folder)
         }
