@@ -113,9 +113,9 @@ INLINE void gradient_block(
     }
     const uint32_t *s_gradient = (const uint32_t *)x->s_gradient;
     if (first == 0)
-        add_products(x->q_gradient, stride, k, stride, s_gradient, order, groups, mode, accumulation_begin, NULL);
+        add_products(x->q_gradient, stride, k, stride, s_gradient, order, groups, mode, accumulation_begin, NULL, NULL);
     else
-        add_products(x->q_gradient, stride, k, stride, s_gradient, order, groups, mode, accumulation_add, NULL);
+        add_products(x->q_gradient, stride, k, stride, s_gradient, order, groups, mode, accumulation_add, NULL, NULL);
     add_outer(x->v_gradient + first * row, x->p, x->o_gradient_rows, row, queries, groups * GROUP);
     add_outer(x->k_gradient + first * row, x->s_gradient, x->q_rows, row, queries, groups * GROUP);
 }

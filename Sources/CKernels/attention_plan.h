@@ -15,6 +15,9 @@
 // The most keys of a priority tile; what is beyond counts as far away.
 enum { ATTENTION_MOST_PRIORITY_KEYS = 512 };
 
+// How far above the largest sampled score the expected maximum of all may lie, in powers of 2.
+#define ATTENTION_MOST_BEYOND_SAMPLE 1.5f
+
 // Where an element of a strided array is, in elements.
 static inline int64_t attention_offset(const kernel_strided *x, int64_t batch, int64_t head, int64_t token) {
     return batch * x->batch + head * x->head + token * x->token;

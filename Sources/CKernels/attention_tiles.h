@@ -15,8 +15,14 @@ typedef struct tile_mode {
     int vectors, scores, values;
 } tile_mode;
 
-// Keys between two updates of the online softmax: equal bytes of exponentials in each precision.
-INLINE int64_t block_keys(int values) { return values == INT8 ? 256 : values == BFLOAT16 ? 128 : 64; }
+// Keys a block: equal bytes of exponentials in each precision, so many that the accumulator's way through memory is a small
+// part of a block. VSA takes smaller ones, because it leaves out whole blocks; so does VFA in 8 bits, because it may have
+// to do a block again.
+INLINE int64_t block_keys(const kernel_attention *p, int values) {
+    if (p->variant == kernel_attention_vsa) return values == INT8 ? 128 : 64;
+    if (values == INT8) return p->variant == kernel_attention_vfa ? 256 : 512;
+    return values == BFLOAT16 ? 256 : 128;
+}
 
 typedef struct tile_scratch {
     // A head.
@@ -70,7 +76,7 @@ INLINE int64_t largest_block(const kernel_attention *p, int values) {
     const int64_t all = padded_keys(p);
     if (p->variant == kernel_attention_naive) return all;
     const int64_t priority = attention_freezes(p) ? ATTENTION_MOST_PRIORITY_KEYS : 0;
-    const int64_t block = block_keys(values) > priority ? block_keys(values) : priority;
+    const int64_t block = block_keys(p, values) > priority ? block_keys(p, values) : priority;
     return block < all ? block : all;
 }
 
@@ -183,10 +189,11 @@ typedef enum accumulation {
     accumulation_add_integers,
 } accumulation;
 
-// o (channels, TILE) = factor · o + values · exponentials, over groups of keys.
+// o (channels, TILE) = factor · o + values · exponentials, over groups of keys. INT8 sums that become float32 numbers are
+// multiplied by block_factor.
 INLINE void add_products(
     float *o, int64_t channels, const uint32_t *values, int64_t stride, const uint32_t *e, const int64_t *order,
-    int64_t groups, tile_mode mode, accumulation how, const vf *factor) {
+    int64_t groups, tile_mode mode, accumulation how, const vf *factor, const vf *block_factor) {
     const int numbers = numbers_a_word(mode.values);
     const bool converts = mode.values == INT8 && (how == accumulation_begin || how == accumulation_rescale);
     const bool empty = how == accumulation_begin || how == accumulation_begin_integers || converts;
@@ -215,6 +222,7 @@ INLINE void add_products(
                 vf sum = sums[i][v];
                 if (converts) {
                     sum = __builtin_convertvector(__builtin_bit_cast(vi, sum), vf);
+                    sum *= block_factor[v];
                     if (how == accumulation_rescale) sum = vf_fma(vf_load(at), factor[v], sum);
                 }
                 vf_store(at, sum);
@@ -230,7 +238,7 @@ typedef struct tile_state {
     vf start[TILE_VECTORS];       // where the sums of scores begin
     vf query_scale[TILE_VECTORS]; // INT8
     vf mean_score[TILE_VECTORS];  // INT8: what taking the mean from the keys took from every score of a row
-    vf largest[TILE_VECTORS];     // INT8: the largest score so far, where the maximum may be larger
+    vi largest[TILE_VECTORS];     // INT8: the largest bytes of exponentials since the maximum last changed
     vf left_out[TILE_VECTORS];    // VSA: bound of the exponentials of the keys that were left out
     int64_t keys_left_out;
     // INT8 with a frozen maximum: the part of the sums that is in o_integer, and how many keys made it.
@@ -240,13 +248,12 @@ typedef struct tile_state {
     bool empty; // no key so far
 } tile_state;
 
-// An exponential of 8 bits is a number from 0 to 255 (rounded).
-#define LARGEST_BYTE 7.99717f // log2 255.5
-
 // log2 of the number that stands for 1. 8-bit exponentials fill their byte if the maximum is that of the scores; where it may
-// be up to a bit too low, they keep that bit free.
+// be up to a bit too low, they keep that bit free, and 255 stands for all that is larger.
+#define LARGEST_BYTE 7.99435344f // log2 255
+#define BYTE_STEPS 256.0f
 INLINE float exponential_unit(bool exact_maximum, int values) {
-    return values == INT8 ? (exact_maximum ? 7.99435344f : 6.98868468f) : 0; // log2 255, log2 127
+    return values == INT8 ? (exact_maximum ? LARGEST_BYTE : 6.98868468f) : 0; // log2 127
 }
 
 #ifdef HAS_DOT_PRODUCTS
@@ -260,12 +267,29 @@ INLINE vf exp2_coarse(vf x) {
     return (vf)_mm512_scalef_ps((__m512)p, (__m512)x);
 }
 
-// 2ˣ to 1.7e-3, for exponentials of 8 bits.
-INLINE vf exp2_byte(vf x) {
-    const vf f = (vf)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    vf p = vf_fma(f, vf_set(0.3371894955635071f), vf_set(0.6576362252235413f));
-    p = vf_fma(f, p, vf_set(1.0017247200012207f));
-    return (vf)_mm512_scalef_ps((__m512)p, (__m512)x);
+// Exponentials of 8 bits need no more than 16-bit arithmetic, on 32 numbers at a time. The argument counts, in steps of 1/256,
+// how many powers of two an exponential lies below 2^15: z = BYTE_STEPS (LARGEST_BYTE + 7 - x), so that 255 is 7 below. A
+// table of 32 values gives the fraction (to 1.1 %), a shift the power. What is too large ends as 255.
+INLINE __m512i exp2_words(__m512i z) {
+    // 65280 · 2^-((j + 1/2) / 32)
+    const __m512i fractions = _mm512_set_epi16(
+        (short)32995, (short)33718, (short)34456, (short)35211, (short)35982, (short)36770, (short)37575, (short)38398,
+        (short)39238, (short)40098, (short)40976, (short)41873, (short)42790, (short)43727, (short)44684, (short)45663,
+        (short)46663, (short)47684, (short)48729, (short)49796, (short)50886, (short)52000, (short)53139, (short)54302,
+        (short)55491, (short)56707, (short)57948, (short)59217, (short)60514, (short)61839, (short)63193, (short)64577);
+    const __m512i fraction = _mm512_permutexvar_epi16(_mm512_srli_epi16(z, 3), fractions);
+    return _mm512_avg_epu16(_mm512_srlv_epi16(fraction, _mm512_srli_epi16(z, 8)), _mm512_setzero_si512());
+}
+
+// Four rows of arguments z to words of exponentials, the first in the lowest byte.
+INLINE vi exponential_bytes(const vf *z) {
+    __m512i whole[4];
+    UNROLL for (int i = 0; i < 4; i++) whole[i] = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_set1_ps(1e6f), (__m512)z[i]));
+    const __m512i low = exp2_words(_mm512_packus_epi32(whole[0], whole[1]));
+    const __m512i high = exp2_words(_mm512_packus_epi32(whole[2], whole[3]));
+    // Each 128 bits hold four lanes of the first row, of the second …; they become four words.
+    const __m512i places = _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+    return (vi)_mm512_shuffle_epi8(_mm512_packus_epi16(low, high), places);
 }
 
 // The upper halves of two rows as words: bfloat16 numbers, cut off. That makes all exponentials of a row smaller by the same
@@ -279,8 +303,8 @@ INLINE vf cut_pair_words(vf even, vf odd) {
 
 #endif
 
-// The exponentials of the scores of one word's keys (less the maximum, plus the unit), a lane, as a word, and their sum: one
-// and the same rounded number goes into the sum and into the product.
+// The exponentials of the scores of one word's keys (less the maximum, plus the unit; for 8 bits, the argument of exp2_words),
+// a lane, as a word, and their sum: one and the same rounded number goes into the sum and into the product.
 INLINE vf exponential_word(const vf *s, uint32_t mask, tile_state *state, int v, tile_mode mode) {
     const vi exists = (vi)(int32_t)mask;
 #ifdef HAS_DOT_PRODUCTS
@@ -291,7 +315,8 @@ INLINE vf exponential_word(const vf *s, uint32_t mask, tile_state *state, int v,
         return word;
     }
     if (mode.values == INT8) {
-        const vi word = quad_words(exp2_byte(s[0]), exp2_byte(s[1]), exp2_byte(s[2]), exp2_byte(s[3])) & exists;
+        const vi word = exponential_bytes(s) & exists;
+        state->largest[v] = (vi)_mm512_max_epu8((__m512i)state->largest[v], (__m512i)word);
         state->sum_integer[v] =
             (vi)_mm512_dpbusd_epi32((__m512i)state->sum_integer[v], (__m512i)word, _mm512_set1_epi8(1));
         return (vf)word;
@@ -305,27 +330,38 @@ INLINE vf exponential_word(const vf *s, uint32_t mask, tile_state *state, int v,
 
 // MARK: - Groups of keys
 
-// What turns sums of scores into exponentials.
+// What turns sums of scores into the arguments of exponentials: scale · sum + offset.
 typedef struct score_finish {
-    const vf *offset;       // what is taken from the scores; NULL where the sums began at its negative
-    vf scale[TILE_VECTORS]; // INT8: of the integers
-    const uint32_t *mask;   // a word of exponentials each: 0 where there is no key
-    uint32_t *e;            // (words, TILE)
+    vf scale[TILE_VECTORS];  // INT8 scores
+    vf offset[TILE_VECTORS];
+    bool has_offset;         // otherwise the sums began at it
+    const uint32_t *mask;    // a word of exponentials each: 0 where there is no key
+    uint32_t *e;             // (words, TILE)
 } score_finish;
 
-// The word of exponentials of a word's keys in lane vector v, to row `row`. `largest` (8-bit exponentials): the largest score
-// less the offset so far.
+// For a group's scale of scores, and the maximum less the unit.
+INLINE void set_finish(score_finish *finish, const vf *scale, const vf *maximum, float unit, tile_mode mode) {
+    UNROLL for (int v = 0; v < mode.vectors; v++) {
+        finish->offset[v] = unit - maximum[v];
+        if (mode.scores == INT8) finish->scale[v] = scale[v];
+        if (mode.values == INT8) {
+            finish->scale[v] *= -BYTE_STEPS;
+            finish->offset[v] = (LARGEST_BYTE + 7.0f - finish->offset[v]) * BYTE_STEPS;
+        }
+    }
+}
+
+// The word of exponentials of a word's keys in lane vector v, to row `row`.
 INLINE void finish_word(
-    const score_finish *finish, vf s[][TILE_VECTORS], int64_t row, int v, tile_state *state, vf *largest, tile_mode mode) {
+    const score_finish *finish, vf s[][TILE_VECTORS], int64_t row, int v, tile_state *state, tile_mode mode) {
     vf finished[4];
     UNROLL for (int i = 0; i < numbers_a_word(mode.values); i++) {
         finished[i] = s[i][v];
         if (mode.scores == INT8)
             finished[i] = vf_fma(
-                __builtin_convertvector(__builtin_bit_cast(vi, s[i][v]), vf), finish->scale[v], -finish->offset[v]);
-        else if (finish->offset)
-            finished[i] -= finish->offset[v];
-        if (mode.values == INT8 && largest) largest[v] = vf_max(largest[v], finished[i]);
+                __builtin_convertvector(__builtin_bit_cast(vi, s[i][v]), vf), finish->scale[v], finish->offset[v]);
+        else if (finish->has_offset)
+            finished[i] += finish->offset[v];
     }
     const vf word = exponential_word(finished, finish->mask[row], state, v, mode);
     vf_store((float *)finish->e + row * TILE + v * LANES, word);
@@ -333,21 +369,21 @@ INLINE void finish_word(
 
 // The exponentials of `keys` keys whose words begin at row `row`.
 INLINE void finish_keys(
-    const score_finish *finish, vf s[][TILE_VECTORS], int64_t row, int keys, tile_state *state, vf *largest,
+    const score_finish *finish, vf s[][TILE_VECTORS], int64_t row, int keys, tile_state *state,
     tile_mode mode) {
     const int numbers = numbers_a_word(mode.values);
     UNROLL for (int i = 0; i < keys / numbers; i++)
         UNROLL for (int v = 0; v < mode.vectors; v++)
-            finish_word(finish, s + i * numbers, row + i, v, state, largest, mode);
+            finish_word(finish, s + i * numbers, row + i, v, state, mode);
 }
 
-// Scores of HALF keys, with the exponentials of HALF others dealt out among the steps: products and exponentials run in
-// different units of the processor, which does not look far enough ahead to find the one behind the other. Nothing but the
-// exponentials goes through memory: storing 512-bit scores at the end of a group would cost as much as an eighth of the
-// products.
-INLINE void scores_beside_exponentials(
-    const float *q, const uint32_t *k, int64_t words, const vf *start, const score_finish *finish,
-    vf before[][TILE_VECTORS], int64_t row, tile_state *state, vf *largest, tile_mode mode, vf now[][TILE_VECTORS]) {
+// Scores of HALF keys, with what is to be done with those of HALF others dealt out among the steps: the exponentials, whose
+// words begin at row `row`, or, without `finish`, their way to memory at `store`. Products, exponentials and stores run in
+// different units of the processor, which does not look far enough ahead to find one behind the other; 512-bit stores in
+// one go at the end of a group would take an eighth of the time of its products.
+INLINE void scores_beside(
+    const float *q, const uint32_t *k, int64_t words, const vf *start, vf before[][TILE_VECTORS],
+    const score_finish *finish, int64_t row, float *store, tile_state *state, tile_mode mode, vf now[][TILE_VECTORS]) {
     const int numbers = numbers_a_word(mode.values), rows = HALF / numbers;
     const int64_t steps = words / (rows * mode.vectors);
     int64_t w = 0;
@@ -355,27 +391,32 @@ INLINE void scores_beside_exponentials(
         UNROLL for (int v = 0; v < mode.vectors; v++) now[key][v] = start[v];
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int v = 0; v < mode.vectors; v++) {
-            finish_word(finish, before + i * numbers, row + i, v, state, largest, mode);
+            if (finish)
+                finish_word(finish, before + i * numbers, row + i, v, state, mode);
+            else
+                UNROLL for (int key = i * numbers; key < (i + 1) * numbers; key++)
+                    vf_store(store + key * TILE + v * LANES, before[key][v]);
             add_words(q, k, words, w, w + steps, HALF, mode, now);
             w += steps;
         }
     add_words(q, k, words, w, words, HALF, mode, now);
 }
 
-// Raises maxima to a group's scores.
+// Raises maxima to the scores of the first `valid` of `keys` keys.
 INLINE void raise_maxima(
-    vf s[GROUP][TILE_VECTORS], const vf *scale, int64_t valid, tile_mode mode, vf *maximum) {
+    vf s[][TILE_VECTORS], int keys, const vf *scale, int64_t valid, tile_mode mode, vf *maximum) {
     if (mode.scores == INT8) {
         vi largest[TILE_VECTORS];
+        if (valid <= 0) return;
         UNROLL for (int v = 0; v < mode.vectors; v++) largest[v] = (vi)s[0][v];
-        UNROLL for (int key = 1; key < GROUP; key++)
+        UNROLL for (int key = 1; key < keys; key++)
             if (key < valid) UNROLL for (int v = 0; v < mode.vectors; v++)
                 largest[v] = __builtin_elementwise_max(largest[v], (vi)s[key][v]);
         UNROLL for (int v = 0; v < mode.vectors; v++)
             maximum[v] = vf_max(maximum[v], __builtin_convertvector(largest[v], vf) * scale[v]);
         return;
     }
-    UNROLL for (int key = 0; key < GROUP; key++)
+    UNROLL for (int key = 0; key < keys; key++)
         if (key < valid) UNROLL for (int v = 0; v < mode.vectors; v++) maximum[v] = vf_max(maximum[v], s[key][v]);
 }
 
@@ -402,11 +443,22 @@ INLINE bool none_larger(const vf *a, const vf *b, float by, tile_mode mode) {
     return !larger;
 }
 
+// Whether a lane's bytes hold a 255.
+INLINE bool holds_overflow(vi bytes) {
+#ifdef HAS_DOT_PRODUCTS
+    return _mm512_cmpeq_epu8_mask((__m512i)bytes, _mm512_set1_epi8((char)255)) != 0;
+#else
+    (void)bytes;
+    return false;
+#endif
+}
+
 // MARK: - Blocks of keys: scores in memory
 
 // What is done with the maximum of a block.
 typedef enum block_policy {
     policy_follow,    // the online softmax: the maximum becomes the block's, what there is is rescaled
+    policy_raise,     // the same for a priority tile, whose maximum will be frozen
     policy_threshold, // FA4: only if it grew by more than the threshold
     policy_sparse,    // VSA: the maximum is frozen, and a block of small scores is left out
 } block_policy;
@@ -432,14 +484,22 @@ INLINE block_counts add_blocks(
         counts.blocks += 1;
         vf block_maximum[TILE_VECTORS], scale[TILE_VECTORS];
         UNROLL for (int v = 0; v < mode.vectors; v++) block_maximum[v] = vf_set(LOWEST_MAXIMUM);
+        vf first[HALF][TILE_VECTORS], second[HALF][TILE_VECTORS];
         for (int64_t g = 0; g < count; g++) {
-            vf s[GROUP][TILE_VECTORS];
-            key_scores(x->q, x->k + keys[g] * words, words, words, GROUP, mode, start, s);
-            UNROLL for (int i = 0; i < GROUP; i++)
-                UNROLL for (int v = 0; v < mode.vectors; v++) vf_store(x->s + (g * GROUP + i) * TILE + v * LANES, s[i][v]);
+            const uint32_t *k = x->k + keys[g] * words;
+            float *to = x->s + g * GROUP * TILE;
+            if (g == 0)
+                key_scores(x->q, k, words, words, HALF, mode, start, first);
+            else
+                scores_beside(x->q, k, words, start, second, NULL, 0, to - HALF * TILE, state, mode, first);
             group_scale(x, state, keys[g], mode, scale);
-            raise_maxima(s, scale, p->keys - keys[g], mode, block_maximum);
+            raise_maxima(first, HALF, scale, p->keys - keys[g], mode, block_maximum);
+            scores_beside(x->q, k + HALF * words, words, start, first, NULL, 0, to, state, mode, second);
+            raise_maxima(second, HALF, scale, p->keys - keys[g] - HALF, mode, block_maximum);
         }
+        UNROLL for (int key = 0; key < HALF; key++)
+            UNROLL for (int v = 0; v < mode.vectors; v++)
+                vf_store(x->s + (count * GROUP - HALF + key) * TILE + v * LANES, second[key][v]);
 
         bool keep = !state->empty && policy == policy_threshold && none_larger(block_maximum, state->maximum, threshold, mode);
         if (policy == policy_sparse) {
@@ -459,33 +519,40 @@ INLINE block_counts add_blocks(
             keep = mode.values != INT8 || none_larger(block_maximum, state->maximum, LARGEST_BYTE - state->unit, mode);
         }
         counts.rescales += !keep && !state->empty;
-        vf factor[TILE_VECTORS], offset[TILE_VECTORS];
+        // 8-bit exponentials of the online softmax are relative to the maximum of their block, where that is smaller: they use
+        // all their bits.
+        const bool local = mode.values == INT8 && policy == policy_follow;
+        vf factor[TILE_VECTORS], block_factor[TILE_VECTORS], reference[TILE_VECTORS], before[TILE_VECTORS];
         UNROLL for (int v = 0; v < mode.vectors; v++) {
             const vf maximum = keep ? state->maximum[v] : vf_max(state->maximum[v], block_maximum[v]);
             factor[v] = keep ? vf_set(1) : exp2_score(state->maximum[v] - maximum);
-            state->largest[v] = vf_max(block_maximum[v], state->largest[v]);
+            reference[v] = local ? vf_max(block_maximum[v], vf_set(LOWEST_MAXIMUM)) : maximum;
+            block_factor[v] = local ? exp2_score(reference[v] - maximum) : vf_set(1);
+            state->largest[v] = maximum > state->maximum[v] ? (vi)0 : state->largest[v]; // bytes of another maximum
             state->maximum[v] = maximum;
-            state->sum[v] *= factor[v];
+            before[v] = state->sum[v] * factor[v];
+            if (mode.values != INT8) state->sum[v] = before[v];
             if (policy == policy_sparse && !keep) state->left_out[v] *= factor[v];
-            offset[v] = maximum - state->unit;
         }
         for (int64_t g = 0; g < count; g++) {
-            score_finish finish = {.offset = offset, .mask = group_mask(p, x, keys[g]), .e = x->e + g * word_rows * TILE};
-            group_scale(x, state, keys[g], mode, finish.scale);
+            score_finish finish = {
+                .has_offset = true, .mask = group_mask(p, x, keys[g]), .e = x->e + g * word_rows * TILE};
+            group_scale(x, state, keys[g], mode, scale);
+            set_finish(&finish, scale, reference, state->unit, mode);
             vf s[GROUP][TILE_VECTORS];
             UNROLL for (int i = 0; i < GROUP; i++)
                 UNROLL for (int v = 0; v < mode.vectors; v++) s[i][v] = vf_load(x->s + (g * GROUP + i) * TILE + v * LANES);
-            finish_keys(&finish, s, 0, GROUP, state, NULL, mode);
+            finish_keys(&finish, s, 0, GROUP, state, mode);
         }
         if (mode.values == INT8)
             UNROLL for (int v = 0; v < mode.vectors; v++) {
-                state->sum[v] += __builtin_convertvector(state->sum_integer[v], vf);
+                state->sum[v] = vf_fma(__builtin_convertvector(state->sum_integer[v], vf), block_factor[v], before[v]);
                 state->sum_integer[v] = (vi)0;
             }
         if (state->empty)
-            add_products(x->o, width, x->v, width, x->e, keys, count, mode, accumulation_begin, NULL);
+            add_products(x->o, width, x->v, width, x->e, keys, count, mode, accumulation_begin, NULL, block_factor);
         else
-            add_products(x->o, width, x->v, width, x->e, keys, count, mode, accumulation_rescale, factor);
+            add_products(x->o, width, x->v, width, x->e, keys, count, mode, accumulation_rescale, factor, block_factor);
         state->empty = false;
     }
     return counts;
@@ -518,13 +585,13 @@ INLINE void add_frozen_products(
     tile_mode mode) {
     const int64_t width = padded_width(p);
     if (mode.values != INT8)
-        add_products(x->o, width, x->v, width, x->e, order, groups, mode, accumulation_add, NULL);
+        add_products(x->o, width, x->v, width, x->e, order, groups, mode, accumulation_add, NULL, NULL);
     else if (state->integer_keys == 0)
         add_products(
-            (float *)x->o_integer, width, x->v, width, x->e, order, groups, mode, accumulation_begin_integers, NULL);
+            (float *)x->o_integer, width, x->v, width, x->e, order, groups, mode, accumulation_begin_integers, NULL, NULL);
     else
         add_products(
-            (float *)x->o_integer, width, x->v, width, x->e, order, groups, mode, accumulation_add_integers, NULL);
+            (float *)x->o_integer, width, x->v, width, x->e, order, groups, mode, accumulation_add_integers, NULL, NULL);
     state->integer_keys += groups * GROUP;
 }
 
@@ -538,19 +605,20 @@ INLINE void redo_exponentials(
     const float *q = x->q + v * LANES;
     vf maximum = state->maximum[v], scale[TILE_VECTORS];
     for (int pass = 0; pass < 2; pass++) {
-        const vf offset = maximum - state->unit;
         for (int64_t g = 0; g < groups; g++) {
             vf s[GROUP][TILE_VECTORS];
             key_scores(q, x->k + order[g] * words, words, words, GROUP, one, state->start + v, s);
             group_scale(x, state, order[g], mode, scale);
             if (pass == 0) {
-                raise_maxima(s, scale + v, p->keys - order[g], one, &maximum);
+                raise_maxima(s, GROUP, scale + v, p->keys - order[g], one, &maximum);
                 continue;
             }
-            score_finish finish = {&offset, {scale[v]}, group_mask(p, x, order[g]), x->e + g * word_rows * TILE + v * LANES};
-            tile_state part = {.sum_integer = {state->sum_integer[v]}};
-            finish_keys(&finish, s, 0, GROUP, &part, NULL, one);
+            score_finish finish = {.mask = group_mask(p, x, order[g]), .e = x->e + g * word_rows * TILE + v * LANES};
+            set_finish(&finish, scale + v, &maximum, state->unit, one);
+            tile_state part = {.sum_integer = {state->sum_integer[v]}, .largest = {state->largest[v]}};
+            finish_keys(&finish, s, 0, GROUP, &part, one);
             state->sum_integer[v] = part.sum_integer[0];
+            state->largest[v] = part.largest[0];
         }
         if (pass == 1) break;
         const vf factor = exp2_score(state->maximum[v] - maximum);
@@ -564,6 +632,7 @@ INLINE void redo_exponentials(
         }
         state->sum[v] = (state->sum[v] + __builtin_convertvector(state->sum_integer[v], vf)) * factor;
         state->sum_integer[v] = (vi)0;
+        state->largest[v] = maximum > state->maximum[v] ? (vi)0 : state->largest[v];
         state->maximum[v] = maximum;
     }
 }
@@ -572,7 +641,7 @@ INLINE void redo_exponentials(
 // overflowed and had to be computed again.
 INLINE bool end_frozen_block(
     const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *order, int64_t groups,
-    vf *largest, vi *sum_before, tile_mode mode) {
+    vi *sum_before, tile_mode mode) {
     bool overflow = false;
     if (mode.values == INT8) {
         if (state->integer_keys + groups * GROUP > MOST_INTEGER_KEYS) {
@@ -585,20 +654,15 @@ INLINE bool end_frozen_block(
             flush_integers(p, x, state, mode);
             UNROLL for (int v = 0; v < mode.vectors; v++) state->sum_integer[v] = sum_of_block[v];
         }
-        const vf limit = vf_set(LARGEST_BYTE);
         UNROLL for (int v = 0; v < mode.vectors; v++) {
-            state->largest[v] = vf_max(state->largest[v], largest[v] + (state->maximum[v] - state->unit));
-            if (none_larger(largest + v, &limit, 0, (tile_mode){1, mode.scores, mode.values})) continue;
+            if (!holds_overflow(state->largest[v])) continue;
             overflow = true;
             state->sum_integer[v] = sum_before[v];
             redo_exponentials(p, x, state, order, groups, v, mode);
         }
     }
     add_frozen_products(p, x, state, order, groups, mode);
-    UNROLL for (int v = 0; v < mode.vectors; v++) {
-        sum_before[v] = state->sum_integer[v];
-        largest[v] = vf_set(LOWEST_MAXIMUM);
-    }
+    UNROLL for (int v = 0; v < mode.vectors; v++) sum_before[v] = state->sum_integer[v];
     return overflow;
 }
 
@@ -611,15 +675,13 @@ INLINE int64_t add_frozen_blocks(
     int64_t redone = 0;
     const int64_t words = channel_words(p, mode.scores);
     const int64_t word_rows = GROUP / numbers_a_word(mode.values), half_rows = word_rows / 2;
-    vf start[TILE_VECTORS], offset[TILE_VECTORS], largest[TILE_VECTORS];
+    vf start[TILE_VECTORS], scale[TILE_VECTORS];
     vi sum_before[TILE_VECTORS];
     UNROLL for (int v = 0; v < mode.vectors; v++) {
-        offset[v] = state->maximum[v] - state->unit;
-        start[v] = mode.scores == INT8 ? state->start[v] : -offset[v];
-        largest[v] = vf_set(LOWEST_MAXIMUM);
+        start[v] = mode.scores == INT8 ? state->start[v] : state->unit - state->maximum[v];
         sum_before[v] = (vi)0;
     }
-    score_finish finish = {.offset = mode.scores == INT8 ? offset : NULL};
+    score_finish finish = {.has_offset = false};
     vf first[HALF][TILE_VECTORS], second[HALF][TILE_VECTORS];
     int64_t in_block = 0; // groups of the current block that are before this one
     for (int64_t g = 0; g < groups; g++) {
@@ -627,22 +689,20 @@ INLINE int64_t add_frozen_blocks(
         if (g == 0)
             key_scores(x->q, k, words, words, HALF, mode, start, first);
         else
-            scores_beside_exponentials(
-                x->q, k, words, start, &finish, second, half_rows, state, largest, mode, first);
+            scores_beside(x->q, k, words, start, second, &finish, half_rows, NULL, state, mode, first);
         if (in_block == block_groups) {
-            redone += end_frozen_block(p, x, state, order + g - in_block, in_block, largest, sum_before, mode);
-            UNROLL for (int v = 0; v < mode.vectors; v++) offset[v] = state->maximum[v] - state->unit;
+            redone += end_frozen_block(p, x, state, order + g - in_block, in_block, sum_before, mode);
             in_block = 0;
         }
         finish.mask = group_mask(p, x, order[g]);
         finish.e = x->e + in_block * word_rows * TILE;
-        group_scale(x, state, order[g], mode, finish.scale);
-        scores_beside_exponentials(
-            x->q, k + HALF * words, words, start, &finish, first, 0, state, largest, mode, second);
+        group_scale(x, state, order[g], mode, scale);
+        set_finish(&finish, scale, state->maximum, state->unit, mode);
+        scores_beside(x->q, k + HALF * words, words, start, first, &finish, 0, NULL, state, mode, second);
         in_block++;
     }
-    finish_keys(&finish, second, half_rows, HALF, state, largest, mode);
-    redone += end_frozen_block(p, x, state, order + groups - in_block, in_block, largest, sum_before, mode);
+    finish_keys(&finish, second, half_rows, HALF, state, mode);
+    redone += end_frozen_block(p, x, state, order + groups - in_block, in_block, sum_before, mode);
     return redone;
 }
 
@@ -717,12 +777,13 @@ INLINE void estimate_maximum(const kernel_attention *p, const tile_scratch *x, t
             }
     }
     if (!sampled || x->representations < 8) return;
-    // The scores of a row are taken to be normal; most of what lies above the expected largest is found by the priority tile.
+    // The scores of a row are taken to be normal, but only so far: a maximum that is too high costs an 8-bit exponential bits
+    // that nothing gives back, one that is too low is found.
     const float n = (float)x->representations, reach = attention_expected_maximum(p->keys);
     UNROLL for (int v = 0; v < mode.vectors; v++) {
         const vf mean = sum[v] / n, variance = squares[v] / n - mean * mean;
         const vf expected = vf_fma(vf_sqrt(vf_max(variance, vf_set(0))), vf_set(reach), mean);
-        state->maximum[v] = vf_max(expected, state->maximum[v]);
+        state->maximum[v] = vf_max(vf_min(expected, state->maximum[v] + ATTENTION_MOST_BEYOND_SAMPLE), state->maximum[v]);
     }
 }
 
@@ -737,9 +798,9 @@ INLINE void begin_tile(
     load_transposed(p, &p->q, p->storage, head, rows, count, rounded ? 1 : scale, rounded, words * numbers, x->q);
     *state = (tile_state){.empty = true, .unit = exponential_unit(exact_maximum, mode.values)};
     UNROLL for (int v = 0; v < mode.vectors; v++) {
-        state->maximum[v] = state->largest[v] = vf_set(LOWEST_MAXIMUM);
+        state->maximum[v] = vf_set(LOWEST_MAXIMUM);
         state->sum[v] = state->start[v] = state->left_out[v] = state->mean_score[v] = vf_set(0);
-        state->sum_integer[v] = (vi)0;
+        state->sum_integer[v] = state->largest[v] = (vi)0;
     }
     if (rounded)
         for (int64_t i = 0; i < p->width; i++)
@@ -766,7 +827,7 @@ INLINE void begin_tile(
 INLINE void follow_maximum(
     const kernel_attention *p, const tile_scratch *x, tile_state *state, bool fallback, tile_mode mode,
     kernel_attention_counters *counters) {
-    const int64_t groups = padded_keys(p) / GROUP, block_groups = block_keys(mode.values) / GROUP;
+    const int64_t groups = padded_keys(p) / GROUP, block_groups = block_keys(p, mode.values) / GROUP;
     const bool naive = !fallback && p->variant == kernel_attention_naive;
     const int64_t first = naive || groups < block_groups ? groups : block_groups;
     block_counts counts;
@@ -790,11 +851,11 @@ INLINE void follow_maximum(
 INLINE void freeze_maximum(
     const kernel_attention *p, const tile_scratch *x, tile_state *state, int64_t priority_groups, int64_t count,
     tile_mode mode, kernel_attention_counters *counters) {
-    const int64_t groups = padded_keys(p) / GROUP, block_groups = block_keys(mode.values) / GROUP;
+    const int64_t groups = padded_keys(p) / GROUP, block_groups = block_keys(p, mode.values) / GROUP;
     const int64_t rest = groups - priority_groups;
     const int64_t *order = x->order + priority_groups;
     if (x->representations > 0) estimate_maximum(p, x, state, mode);
-    add_blocks(p, x, state, x->order, priority_groups, priority_groups, 1, policy_follow, 0, NULL, mode);
+    add_blocks(p, x, state, x->order, priority_groups, priority_groups, 1, policy_raise, 0, NULL, mode);
     counters->tiles += 1;
     counters->row_maximum_tiles += 1;
     if (rest == 0) return;
@@ -826,9 +887,11 @@ INLINE void finish_tile(
     tile_mode mode, const tile_state *state, kernel_attention_counters *counters) {
     float sums[TILE], maxima[TILE], factors[TILE];
     UNROLL for (int v = 0; v < mode.vectors; v++) {
-        vf_store(sums + v * LANES, state->sum[v]);
+        // 8-bit factors cannot hold a NaN: a row's scale does.
+        const vf sum = mode.scores == INT8 ? vf_fma(state->query_scale[v], vf_set(0), state->sum[v]) : state->sum[v];
+        vf_store(sums + v * LANES, sum);
         vf_store(maxima + v * LANES, state->maximum[v] - state->unit + state->mean_score[v]);
-        vf_store(factors + v * LANES, 1.0f / state->sum[v]);
+        vf_store(factors + v * LANES, 1.0f / sum);
     }
     if (mode.values == INT8)
         for (int64_t c = 0; c < p->width; c++)
@@ -841,10 +904,12 @@ INLINE void finish_tile(
         failing = failing_lanes(sums, x->o, p->width, count, p->keys);
         if (mode.values == INT8) {
             // A maximum more than two bits too high leaves less than six of an exponential's eight bits.
-            float high[TILE];
-            UNROLL for (int v = 0; v < mode.vectors; v++) vf_store(high + v * LANES, state->maximum[v] - state->largest[v]);
-            for (int i = 0; i < count; i++)
-                if (!(high[i] <= 2)) failing |= 1ull << i;
+            uint8_t bytes[4 * TILE];
+            UNROLL for (int v = 0; v < mode.vectors; v++) memcpy(bytes + 4 * v * LANES, &state->largest[v], sizeof(vi));
+            for (int i = 0; i < count; i++) {
+                const uint8_t *lane = bytes + 4 * i;
+                if (lane[0] < 32 && lane[1] < 32 && lane[2] < 32 && lane[3] < 32) failing |= 1ull << i;
+            }
         }
         if (p->variant == kernel_attention_vsa) {
             float left_out[TILE];

@@ -230,7 +230,8 @@ static float estimated_maximum(const row_state *row) {
     }
     if (attention_estimate(row->p) != kernel_estimate_sampled || count < 8) return maximum;
     const float mean = sum / (float)count, variance = squares / (float)count - mean * mean;
-    return larger(maximum, mean + sqrtf(variance > 0 ? variance : 0) * attention_expected_maximum(row->p->keys));
+    const float expected = mean + sqrtf(variance > 0 ? variance : 0) * attention_expected_maximum(row->p->keys);
+    return larger(maximum, fminf(expected, maximum + ATTENTION_MOST_BEYOND_SAMPLE));
 }
 
 // VFA and VSA: what the row left out is reported in `certificate`. Returns whether it passes the guard.

@@ -95,7 +95,7 @@ struct AttentionForwardTests {
                 #expect(frozen.counters.rescales == frozen.counters.redoneTiles)
                 if products != .int8 { #expect(frozen.counters.redoneTiles == 0) }
                 #expect(online.counters.fallbackRows == 0)
-                if tokens > 256 { #expect(online.counters.rescales > 0) }
+                if tokens > 256 && products != .int8 { #expect(online.counters.rescales > 0) }
             }
         }
     }
