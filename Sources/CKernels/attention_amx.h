@@ -296,3 +296,18 @@ void amx_attention(
     if (current >= 0) redo_failed_rows(p, &x, current, counters);
     _tile_release();
 }
+
+// Rounds of four tile products; returns the operations.
+int64_t amx_multiply_registers(int64_t rounds) {
+    configure_tiles();
+    _tile_zero(4);
+    _tile_zero(6);
+    for (int64_t round = 0; round < rounds; round++) {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 6);
+        _tile_dpbf16ps(2, 4, 6);
+        _tile_dpbf16ps(3, 4, 6);
+    }
+    _tile_release();
+    return rounds * 4 * 16 * 16 * 32 * 2;
+}

@@ -1060,3 +1060,30 @@ static void vector_attention(
     }
     if (current >= 0) redo_failed_rows(p, &x, current, mode, counters);
 }
+
+// MARK: - The limit
+
+// As many independent sums as the tiles have.
+INLINE int64_t multiply_registers(int products, int64_t rounds) {
+    vf sums[GROUP][TILE_VECTORS], other = vf_set(0);
+    UNROLL for (int i = 0; i < GROUP; i++)
+        UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = vf_set(0);
+    const uint32_t word = 0;
+    __asm__ volatile("" : "+v"(other)); // keeps the compiler from knowing the result
+    for (int64_t round = 0; round < rounds; round++)
+        UNROLL for (int i = 0; i < GROUP; i++)
+            UNROLL for (int v = 0; v < TILE_VECTORS; v++) {
+                sums[i][v] = add_scores(sums[i][v], &word, other, products);
+                __asm__ volatile("" : "+v"(sums[i][v]));
+            }
+    return rounds * GROUP * TILE_VECTORS * LANES * 2 * numbers_a_word(products);
+}
+
+static int64_t vector_multiply_registers(kernel_products products, int64_t rounds) {
+#ifdef HAS_DOT_PRODUCTS
+    if (products == kernel_products_bfloat16) return multiply_registers(BFLOAT16, rounds);
+    if (products == kernel_products_int8) return multiply_registers(INT8, rounds);
+#endif
+    (void)products;
+    return multiply_registers(FLOAT32, rounds);
+}

@@ -55,6 +55,11 @@ static size_t amx_or_vector_attention_scratch(const kernel_attention *p) {
     return (runs_on_tiles(p) ? amx_attention_scratch : vector_attention_scratch)(p);
 }
 
+static int64_t amx_or_vector_multiply_registers(kernel_products products, int64_t rounds) {
+    return products == kernel_products_bfloat16 ? amx_multiply_registers(rounds)
+                                                : vector_multiply_registers(products, rounds);
+}
+
 #undef TABLE
 #undef TABLE_NAME
 #undef TABLE_ATTENTION

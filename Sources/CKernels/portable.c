@@ -23,6 +23,7 @@ const kernel_table kernel_table_portable = {
     .adamw = portable_adamw,
     .top_k_smallest = portable_top_k_smallest,
     .patchify = portable_patchify,
+    .multiply_registers = portable_multiply_registers,
     .attention = portable_attention,
     .attention_gradient = portable_attention_gradient,
     .attention_tile_queries = portable_attention_tile_queries,

@@ -52,6 +52,7 @@ void portable_attention(const kernel_attention *, int64_t, int64_t, void *, kern
 void portable_attention_gradient(const kernel_attention *, int64_t, int64_t, void *);
 int64_t portable_attention_tile_queries(const kernel_attention *);
 size_t portable_attention_scratch(const kernel_attention *);
+int64_t portable_multiply_registers(kernel_products, int64_t);
 size_t portable_attention_gradient_scratch(const kernel_attention *);
 
 #endif

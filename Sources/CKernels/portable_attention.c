@@ -368,6 +368,16 @@ void portable_attention(
     }
 }
 
+int64_t portable_multiply_registers(kernel_products products, int64_t rounds) {
+    (void)products;
+    float sums[16] = {0}, other = 0;
+    for (int64_t round = 0; round < rounds; round++)
+        for (int i = 0; i < 16; i++) sums[i] += other * (float)round;
+    volatile float all = 0;
+    for (int i = 0; i < 16; i++) all += sums[i];
+    return rounds * 16 * 2;
+}
+
 // MARK: - Backward
 
 size_t portable_attention_gradient_scratch(const kernel_attention *p) {

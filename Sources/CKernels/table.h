@@ -20,6 +20,7 @@ const kernel_table TABLE = {
     .adamw = vector_adamw,
     .top_k_smallest = vector_top_k_smallest,
     .patchify = vector_patchify,
+    .multiply_registers = TABLE_ATTENTION(multiply_registers),
     .attention = TABLE_ATTENTION(attention),
     .attention_gradient = TABLE_ATTENTION(attention_gradient),
     .attention_tile_queries = TABLE_ATTENTION(attention_tile_queries),

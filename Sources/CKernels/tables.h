@@ -16,6 +16,7 @@ extern const kernel_table kernel_table_amx;
 void amx_attention(const kernel_attention *, int64_t, int64_t, void *, kernel_attention_counters *);
 int64_t amx_attention_tile_queries(const kernel_attention *);
 size_t amx_attention_scratch(const kernel_attention *);
+int64_t amx_multiply_registers(int64_t);
 #endif
 
 #endif

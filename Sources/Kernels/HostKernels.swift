@@ -273,3 +273,14 @@ extension HostKernels {
             Int64(width), Int64(patch))
     }
 }
+
+// MARK: - The limit
+
+extension HostKernels {
+    /// Runs rounds of product instructions on registers alone, to learn how fast this processor multiplies.
+    /// - Parameter products: not the mixed ``AttentionProducts/int8BFloat16``.
+    /// - Returns: The operations, two for each product that is added.
+    public func multiplyRegisters(_ products: AttentionProducts, rounds: Int) -> Int {
+        Int(table.pointee.multiply_registers(kernel_products(rawValue: UInt32(products.rawValue)), Int64(rounds)))
+    }
+}

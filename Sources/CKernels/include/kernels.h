@@ -217,6 +217,9 @@ typedef struct kernel_table {
     void (*attention)(
         const kernel_attention *problem, int64_t begin, int64_t end, void *scratch,
         kernel_attention_counters *counters);
+    // Rounds of product instructions on registers alone, to learn how fast this processor multiplies: returns the operations
+    // (two for each product that is added). Not for the mixed precision, which has two kinds of products.
+    int64_t (*multiply_registers)(kernel_products products, int64_t rounds);
     // Gradients of the heads [begin, end) of batch · heads, from q, k, v, o, log_sum_exp and o_gradient
     // (FlashAttention-2, algorithm 2: probabilities are computed again from the scores and log_sum_exp).
     void (*attention_gradient)(const kernel_attention *problem, int64_t begin, int64_t end, void *scratch);

@@ -1,12 +1,6 @@
 internal import CKernels
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// Algorithms of attention; all but ``vsa`` give the exact softmax attention, up to rounding.
 public enum AttentionAlgorithm: Int, Sendable, CaseIterable {
     /// All scores of a row, their maximum, their exponentials, their sum.
@@ -217,13 +211,14 @@ public struct AttentionKernel: Sendable {
     ///   - logSumExp: (batch, heads, queries), receives log Σ exp(scale · q kᵀ), which ``backward`` needs.
     ///   - certificate: (batch, heads, queries), receives VSA's certificate: what was left out changes a row's output by at
     ///     most this times (max v − min v), a channel; 0 for rows that were redone. Untouched by other algorithms.
+    ///   - scratch: memory to use again, where many attentions follow each other.
     ///   - pool: splits the work over query tiles of all heads; nil runs on the caller.
     /// - Returns: What was done.
     @discardableResult
     public func forward(
         q: AttentionOperand, k: AttentionOperand, v: AttentionOperand, into o: AttentionOperand,
         logSumExp: UnsafeMutablePointer<Float>? = nil, certificate: UnsafeMutablePointer<Float>? = nil,
-        pool: WorkerPool? = nil
+        scratch memory: AttentionScratch = AttentionScratch(), pool: WorkerPool? = nil
     ) -> AttentionKernelCounters {
         var problem = self.problem(q, k, v, o)
         problem.log_sum_exp = logSumExp
@@ -243,7 +238,7 @@ public struct AttentionKernel: Sendable {
             let scratch = table.pointee.attention_scratch(&problem)
             withUnsafePointer(to: problem) { problem in
                 AttentionKernel.split(tiles, pool) { range in
-                    AttentionKernel.withScratch(byteCount: scratch) { scratch in
+                    memory.with(byteCount: scratch) { scratch in
                         var counters = kernel_attention_counters()
                         table.pointee.attention(
                             problem, Int64(range.lowerBound), Int64(range.upperBound), scratch, &counters)
@@ -262,7 +257,8 @@ public struct AttentionKernel: Sendable {
     public func backward(
         q: AttentionOperand, k: AttentionOperand, v: AttentionOperand, o: AttentionOperand,
         logSumExp: UnsafeMutablePointer<Float>, oGradient: AttentionOperand, intoQ qGradient: AttentionOperand,
-        k kGradient: AttentionOperand, v vGradient: AttentionOperand, pool: WorkerPool? = nil
+        k kGradient: AttentionOperand, v vGradient: AttentionOperand, scratch memory: AttentionScratch = AttentionScratch(),
+        pool: WorkerPool? = nil
     ) {
         var problem = self.problem(q, k, v, o)
         problem.log_sum_exp = logSumExp
@@ -278,7 +274,7 @@ public struct AttentionKernel: Sendable {
         let scratch = table.pointee.attention_gradient_scratch(&problem)
         withUnsafePointer(to: problem) { problem in
             AttentionKernel.split(batch * heads, pool) { range in
-                AttentionKernel.withScratch(byteCount: scratch) { scratch in
+                memory.with(byteCount: scratch) { scratch in
                     table.pointee.attention_gradient(
                         problem, Int64(range.lowerBound), Int64(range.upperBound), scratch)
                 }
@@ -319,15 +315,5 @@ public struct AttentionKernel: Sendable {
 
     private static func split(_ count: Int, _ pool: WorkerPool?, _ body: (Range<Int>) -> Void) {
         if let pool { pool.parallelRanges(count, body) } else { body(0..<count) }
-    }
-
-    /// Memory for one call of a kernel, aligned to a cache line.
-    private static func withScratch(byteCount: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
-        var pointer: UnsafeMutableRawPointer?
-        guard posix_memalign(&pointer, 4096, max(byteCount, 64)) == 0, let pointer else {
-            fatalError("[attention] out of memory: \(byteCount) bytes asked for")
-        }
-        defer { free(pointer) }
-        body(pointer)
     }
 }

@@ -1,4 +1,7 @@
-/// Measures the attention kernels: rate, error against double precision, counters.
+import Synchronization
+
+/// Measures the attention kernels: rate, share of what the processor's product instructions reach, error against double
+/// precision, counters.
 public struct AttentionBenchmark: Sendable {
     /// One shape: self-attention of `batch` images of `tokens` tokens in `heads` heads.
     public struct Shape: Sendable, Codable {
@@ -16,7 +19,7 @@ public struct AttentionBenchmark: Sendable {
 
         /// Heads enough to keep the cores busy, images enough for a millisecond.
         public init(tokens: Int, width: Int) {
-            self.init(batch: max(1, 16 * 197 / tokens), heads: 6, tokens: tokens, width: width)
+            self.init(batch: max(1, 16 * 197 / tokens), heads: tokens < 8192 ? 6 : 2, tokens: tokens, width: width)
         }
 
         /// Operations of both products: 4 · tokens² · width a head.
@@ -25,10 +28,30 @@ public struct AttentionBenchmark: Sendable {
         }
     }
 
+    /// An algorithm with its options.
+    public struct Variant: Sendable, Hashable {
+        public var algorithm: AttentionAlgorithm
+        public var estimate: MaximumEstimate
+        /// λ of VSA.
+        public var skipThreshold: Float
+
+        public init(_ algorithm: AttentionAlgorithm, estimate: MaximumEstimate = .automatic, skipThreshold: Float = 1e-4) {
+            self.algorithm = algorithm
+            self.estimate = estimate
+            self.skipThreshold = skipThreshold
+        }
+    }
+
     /// One measurement.
     public struct Row: Sendable, Codable {
         public var shape: Shape
         public var algorithm: String
+        /// How VFA's maximum begins.
+        public var estimate: String
+        /// λ of VSA.
+        public var skipThreshold: Float?
+        /// In the paper's notation: bits of the products, bits of the softmax.
+        public var mode: String
         public var precision: String
         public var instructionSet: String
         public var workers: Int
@@ -36,122 +59,205 @@ public struct AttentionBenchmark: Sendable {
         /// From the median call and from the fastest, 10⁹ operations a second.
         public var gigaflops: Double
         public var bestGigaflops: Double
-        /// To the rate of FA2 in the same precision, measured in turns with it.
+        /// Of the rate that product instructions of this precision reach on registers alone, on as many threads.
+        public var shareOfLimit: Double
+        /// To the rate of FA2 in the same precision, measured in turns with it: the median over turns.
         public var ratioToFA2: Double
+        /// To the rate of FA2 with bfloat16 products, measured in the same turns; nil where it was not measured.
+        public var ratioToC16FA2: Double?
         /// |o − truth| / |truth| of one head of at most 1024 tokens of normal numbers, in the Euclidean norm.
         public var relativeError: Double
         public var tiles: Int
         public var rowMaximumTiles: Int
+        public var skippedTiles: Int
+        public var redoneTiles: Int
         public var rescales: Int
         public var fallbackRows: Int
     }
 
     public var shapes: [Shape]
-    public var precisions: [ElementType]
-    public var algorithms: [AttentionAlgorithm]
+    public var precisions: [AttentionProducts]
+    public var variants: [Variant]
     public var workers: Int
-    /// For each algorithm of a shape and precision.
+    /// For each variant of a shape and precision.
     public var seconds: Double
     public var instructionSet: InstructionSet
 
     public init(
-        shapes: [Shape], precisions: [ElementType] = [.float32, .bfloat16],
-        algorithms: [AttentionAlgorithm] = [.vfa, .fa2], workers: Int, seconds: Double = 1,
+        shapes: [Shape], precisions: [AttentionProducts] = AttentionProducts.allCases,
+        variants: [Variant] = [Variant(.vfa), Variant(.fa2)], workers: Int, seconds: Double = 1,
         instructionSet: InstructionSet = .best
     ) {
         self.shapes = shapes
         self.precisions = precisions
-        self.algorithms = algorithms
+        self.variants = variants
         self.workers = workers
         self.seconds = seconds
         self.instructionSet = instructionSet
     }
 
-    /// Measures every shape in every precision; the algorithms of one take turns, call by call.
+    /// Operations a second, in 10⁹, that product instructions reach on registers alone: the most that any kernel could.
+    public func limits() -> [AttentionProducts: Double] {
+        var limits = Dictionary(
+            uniqueKeysWithValues: [AttentionProducts.float32, .bfloat16, .int8].map { ($0, limit($0)) })
+        limits[.int8BFloat16] = 2 / (1 / limits[.int8]! + 1 / limits[.bfloat16]!) // one product of each
+        return limits
+    }
+
+    private func limit(_ products: AttentionProducts) -> Double {
+        let pool = WorkerPool(threads: workers)
+        let kernels = HostKernels(instructionSet)
+        let clock = ContinuousClock()
+        var best = 0.0
+        for _ in 0..<8 {
+            let operations = Mutex(0)
+            let start = clock.now
+            pool.parallelFor(workers) { _ in
+                let count = kernels.multiplyRegisters(products, rounds: 400_000)
+                operations.withLock { $0 += count }
+            }
+            best = max(best, Double(operations.withLock { $0 }) / ((clock.now - start) / .seconds(1)) * 1e-9)
+        }
+        return best
+    }
+
+    /// Measures every shape; all precisions and variants of one take turns, call by call.
     ///
-    /// - Parameter report: called with each row as it is there.
-    public func run(_ report: (Row) -> Void = { _ in }) -> [Row] {
+    /// - Parameters:
+    ///   - limits: what ``limits()`` measured.
+    ///   - report: called with each row as it is there.
+    public func run(limits: [AttentionProducts: Double], _ report: (Row) -> Void = { _ in }) -> [Row] {
         let pool = WorkerPool(threads: workers)
         var rows: [Row] = []
         for shape in shapes {
-            for precision in precisions {
-                for row in measure(shape, precision, pool) {
-                    report(row)
-                    rows.append(row)
-                }
+            for row in measure(shape, limits, pool) {
+                report(row)
+                rows.append(row)
             }
         }
         return rows
     }
 
-    private func kernel(
-        _ shape: Shape, _ precision: ElementType, _ algorithm: AttentionAlgorithm
-    ) -> AttentionKernel {
-        AttentionKernel(
-            batch: shape.batch, heads: shape.heads, tokens: shape.tokens, width: shape.width, storage: precision,
-            algorithm: algorithm, instructionSet: instructionSet)
+    /// One thing to measure: its kernel and operands.
+    private struct Subject {
+        let products: AttentionProducts
+        let variant: Variant
+        let kernel: AttentionKernel
+        let run: () -> AttentionKernelCounters
     }
 
-    private func measure(_ shape: Shape, _ precision: ElementType, _ pool: WorkerPool) -> [Row] {
+    private func kernel(_ shape: Shape, _ products: AttentionProducts, _ variant: Variant) -> AttentionKernel {
+        var kernel = AttentionKernel(
+            batch: shape.batch, heads: shape.heads, tokens: shape.tokens, width: shape.width,
+            storage: products == .float32 ? .float32 : .bfloat16, products: products, algorithm: variant.algorithm,
+            instructionSet: instructionSet)
+        kernel.estimate = variant.estimate
+        kernel.skipThreshold = variant.skipThreshold
+        return kernel
+    }
+
+    private func measure(_ shape: Shape, _ limits: [AttentionProducts: Double], _ pool: WorkerPool) -> [Row] {
         let count = shape.batch * shape.tokens * shape.heads * shape.width
-        let qkv = Operand(count: 3 * count, type: precision, seed: 1)
-        let o = Operand(count: count, type: precision, seed: nil)
-        let parts = AttentionOperand.fused(
-            qkv.pointer, type: precision, tokens: shape.tokens, heads: shape.heads, width: shape.width)
-        let result = AttentionOperand.tokensHeads(
-            o.pointer, tokens: shape.tokens, heads: shape.heads, width: shape.width)
+        // Narrow products read bfloat16 tensors, as a backbone in those precisions has them.
+        let memory = Dictionary(
+            uniqueKeysWithValues: ElementType.allCases.map { type in
+                (
+                    type,
+                    (
+                        qkv: BenchmarkOperand(count: 3 * count, type: type, seed: 1),
+                        o: BenchmarkOperand(count: count, type: type, seed: nil)
+                    )
+                )
+            })
+        let scratch = AttentionScratch()
         // FA2 is measured in any case, because the others are compared with it.
-        let measured = algorithms.contains(.fa2) ? algorithms : algorithms + [.fa2]
-        var times = measured.map { _ in [Double]() }
-        var counters = measured.map { _ in AttentionKernelCounters() }
-        let clock = ContinuousClock()
-        for index in measured.indices {
-            counters[index] = kernel(shape, precision, measured[index])
-                .forward(q: parts.q, k: parts.k, v: parts.v, into: result, pool: pool)
+        let fa2 = Variant(.fa2)
+        let subjects = precisions.flatMap { products in
+            (variants.contains(fa2) ? variants : variants + [fa2]).map { variant in
+                let kernel = kernel(shape, products, variant)
+                let (qkv, o) = memory[kernel.storage]!
+                let parts = AttentionOperand.fused(
+                    qkv.pointer, type: kernel.storage, tokens: shape.tokens, heads: shape.heads, width: shape.width)
+                let result = AttentionOperand.tokensHeads(
+                    o.pointer, tokens: shape.tokens, heads: shape.heads, width: shape.width)
+                return Subject(products: products, variant: variant, kernel: kernel) {
+                    withExtendedLifetime((qkv, o)) {
+                        kernel.forward(q: parts.q, k: parts.k, v: parts.v, into: result, scratch: scratch, pool: pool)
+                    }
+                }
+            }
         }
-        while times[0].count < 3 || times[0].reduce(0, +) < seconds {
-            for index in measured.indices {
-                let kernel = kernel(shape, precision, measured[index])
+        let counters = subjects.map { $0.run() }
+        var times = subjects.map { _ in [Double]() }
+        let clock = ContinuousClock()
+        while times[0].count < 3 || times.reduce(0, { $0 + $1.reduce(0, +) }) < seconds * Double(subjects.count) {
+            for (index, subject) in subjects.enumerated() {
                 let start = clock.now
-                kernel.forward(q: parts.q, k: parts.k, v: parts.v, into: result, pool: pool)
+                _ = subject.run()
                 times[index].append((clock.now - start) / .seconds(1))
             }
         }
-        let medians = times.map { $0.sorted()[$0.count / 2] }
-        let online = medians[measured.firstIndex(of: .fa2)!]
-        return algorithms.map { algorithm in
-            let index = measured.firstIndex(of: algorithm)!
+        let truths = Dictionary(uniqueKeysWithValues: ElementType.allCases.map { ($0, Truth(shape, storage: $0)) })
+        func index(_ products: AttentionProducts, _ variant: Variant) -> Int? {
+            subjects.firstIndex { $0.products == products && $0.variant == variant }
+        }
+        /// How much faster subject `a` was than `b`: the median over the turns, in each of which both ran.
+        func ratio(_ a: Int, to b: Int) -> Double { median(zip(times[b], times[a]).map { $0 / $1 }) }
+        return subjects.indices.filter { variants.contains(subjects[$0].variant) }.map { position in
+            let subject = subjects[position], done = counters[position]
+            let rate = shape.operations / median(times[position]) * 1e-9
             return Row(
-                shape: shape, algorithm: "\(algorithm)", precision: "\(precision)",
-                instructionSet: instructionSet.description, workers: workers, repetitions: times[index].count,
-                gigaflops: shape.operations / medians[index] * 1e-9,
-                bestGigaflops: shape.operations / times[index].min()! * 1e-9, ratioToFA2: online / medians[index],
-                relativeError: relativeError(shape, precision, algorithm), tiles: counters[index].tiles,
-                rowMaximumTiles: counters[index].rowMaximumTiles, rescales: counters[index].rescales,
-                fallbackRows: counters[index].fallbackRows)
+                shape: shape, algorithm: "\(subject.variant.algorithm)", estimate: "\(subject.variant.estimate)",
+                skipThreshold: subject.variant.algorithm == .vsa ? subject.variant.skipThreshold : nil,
+                mode: subject.products.mode, precision: "\(subject.products)",
+                instructionSet: instructionSet.description, workers: workers, repetitions: times[position].count,
+                gigaflops: rate, bestGigaflops: shape.operations / times[position].min()! * 1e-9,
+                shareOfLimit: rate / limits[subject.products]!,
+                ratioToFA2: ratio(position, to: index(subject.products, fa2)!),
+                ratioToC16FA2: index(.bfloat16, fa2).map { ratio(position, to: $0) },
+                relativeError: truths[subject.kernel.storage]!.relativeError(of: subject.kernel), tiles: done.tiles,
+                rowMaximumTiles: done.rowMaximumTiles, skippedTiles: done.skippedTiles, redoneTiles: done.redoneTiles,
+                rescales: done.rescales, fallbackRows: done.fallbackRows)
         }
     }
 
-    /// Of one head, against ``ReferenceAttention``.
-    private func relativeError(_ shape: Shape, _ precision: ElementType, _ algorithm: AttentionAlgorithm) -> Double {
-        let tokens = min(shape.tokens, 1024)
-        let count = tokens * shape.width
-        let (q, k, v) = (
-            Operand(count: count, type: precision, seed: 1), Operand(count: count, type: precision, seed: 2),
-            Operand(count: count, type: precision, seed: 3)
-        )
-        let o = Operand(count: count, type: precision, seed: nil)
-        func operand(_ memory: Operand) -> AttentionOperand {
-            .headsTokens(memory.pointer, tokens: tokens, heads: 1, width: shape.width)
+    private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+}
+
+/// One head of normal numbers, and its attention in double precision.
+private struct Truth {
+    let tokens: Int
+    let width: Int
+    let inputs: [BenchmarkOperand]
+    let result: [Double]
+
+    init(_ shape: AttentionBenchmark.Shape, storage: ElementType) {
+        tokens = min(shape.tokens, 1024)
+        width = shape.width
+        let count = tokens * width
+        inputs = (1...3).map { BenchmarkOperand(count: count, type: storage, seed: $0) }
+        result =
+            ReferenceAttention(
+                queries: tokens, keys: tokens, width: width, scale: 1 / Double(width).squareRoot()
+            ).forward(q: inputs[0].values, k: inputs[1].values, v: inputs[2].values).o
+    }
+
+    /// |o − truth| / |truth| of a kernel with its options, on this head.
+    func relativeError(of kernel: AttentionKernel) -> Double {
+        var one = AttentionKernel(
+            batch: 1, heads: 1, tokens: tokens, width: width, storage: kernel.storage, products: kernel.products,
+            algorithm: kernel.algorithm, instructionSet: kernel.instructionSet)
+        one.estimate = kernel.estimate
+        one.skipThreshold = kernel.skipThreshold
+        let o = BenchmarkOperand(count: tokens * width, type: kernel.storage, seed: nil)
+        let operands = (inputs + [o]).map {
+            AttentionOperand.headsTokens($0.pointer, tokens: tokens, heads: 1, width: width)
         }
-        var kernel = kernel(shape, precision, algorithm)
-        (kernel.batch, kernel.heads, kernel.queries, kernel.keys) = (1, 1, tokens, tokens)
-        kernel.forward(q: operand(q), k: operand(k), v: operand(v), into: operand(o))
-        let truth = ReferenceAttention(
-            queries: tokens, keys: tokens, width: shape.width, scale: Double(kernel.scale)
-        ).forward(q: q.values, k: k.values, v: v.values).o
+        _ = withExtendedLifetime((inputs, o)) {
+            one.forward(q: operands[0], k: operands[1], v: operands[2], into: operands[3])
+        }
         var (difference, norm) = (0.0, 0.0)
-        for (value, expected) in zip(o.values, truth) {
+        for (value, expected) in zip(o.values, result) {
             difference += (value - expected) * (value - expected)
             norm += expected * expected
         }
@@ -159,52 +265,15 @@ public struct AttentionBenchmark: Sendable {
     }
 }
 
-/// Memory of one operand; given back with the last reference.
-private final class Operand {
-    let pointer: UnsafeMutableRawPointer
-    private let count: Int
-    private let type: ElementType
-
-    /// - Parameter seed: of normal numbers; zeros when nil.
-    init(count: Int, type: ElementType, seed: UInt64?) {
-        self.count = count
-        self.type = type
-        pointer = .allocate(byteCount: count * type.byteCount, alignment: 64)
-        var state = seed ?? 0
-        for index in 0..<count {
-            let value = seed == nil ? 0 : Self.normal(&state)
-            switch type {
-            case .float32: pointer.storeBytes(of: value, toByteOffset: 4 * index, as: Float.self)
-            case .bfloat16:
-                // Nearest, ties upwards: only to have numbers that bfloat16 holds.
-                pointer.storeBytes(
-                    of: UInt16((value.bitPattern &+ 0x8000) >> 16), toByteOffset: 2 * index, as: UInt16.self)
-            }
+extension AttentionProducts {
+    /// The paper's name: C, bits of the matrix products, and V, bits of the softmax's arithmetic. With 8-bit products the
+    /// exponentials are computed in 16-bit integers from float32 scores.
+    public var mode: String {
+        switch self {
+        case .float32: "C32V32"
+        case .bfloat16: "C16V32"
+        case .int8: "C8V32"
+        case .int8BFloat16: "C8/16V32"
         }
-    }
-
-    deinit { pointer.deallocate() }
-
-    var values: [Double] {
-        (0..<count).map { index in
-            switch type {
-            case .float32: Double(pointer.load(fromByteOffset: 4 * index, as: Float.self))
-            case .bfloat16:
-                Double(Float(bitPattern: UInt32(pointer.load(fromByteOffset: 2 * index, as: UInt16.self)) << 16))
-            }
-        }
-    }
-
-    /// The sum of twelve uniform numbers (SplitMix64) less six.
-    private static func normal(_ state: inout UInt64) -> Float {
-        var sum: Float = -6
-        for _ in 0..<12 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            sum += Float((z ^ (z >> 31)) >> 40) * 0x1p-24
-        }
-        return sum
     }
 }

@@ -33,9 +33,6 @@ struct AttentionStatisticsOptions: ParsableArguments {
     @Option(help: "Of the random token order, the needles and untrained weights.")
     var seed: UInt64 = 0
 
-    @Option(help: ArgumentHelp("Also draw the figures into this folder, as PNG.", valueName: "folder"))
-    var plots: String?
-
     @Flag(name: .shortAndLong, help: "No progress bar.")
     var quiet = false
 
@@ -81,6 +78,8 @@ struct AttentionStatisticsOptions: ParsableArguments {
 struct AttentionStatisticsReporter {
     let options: AttentionStatisticsOptions
     let json: JSONOption
+    /// Folder for the pictures.
+    let plots: String?
     let workers: Int
 
     /// What is written as JSON.
@@ -128,7 +127,7 @@ struct AttentionStatisticsReporter {
         AttentionStatisticsTables(report: report).print()
         try json.write(
             Figures(model: name, imageSize: size, patchSize: patch, objects: studied, statistics: report))
-        if let folder = options.plots {
+        if let folder = plots {
             try AttentionStatisticsPlots(report: report).write(to: folder)
         }
     }
