@@ -220,33 +220,16 @@ INLINE void tile_outputs(
     }
 }
 
-// Two rows of numbers as one row of bfloat16 pairs, cut off after 8 bits.
-INLINE __m512i interleave_upper_halves(vf even, vf odd) {
-    const __m512i words = _mm512_set_epi16(
-        63, 31, 61, 29, 59, 27, 57, 25, 55, 23, 53, 21, 51, 19, 49, 17, 47, 15, 45, 13, 43, 11, 41, 9, 39, 7, 37, 5,
-        35, 3, 33, 1);
-    return _mm512_permutex2var_epi16((__m512i)even, words, (__m512i)odd);
-}
-
 INLINE vf cut_to_bfloat16(vf x) { return vf_from_bits(vf_bits(x) & 0xFFFF0000u); }
 
 // Two rows (keys 2 i and 2 i + 1) to row i of the tiles (part, vector) of a right operand. One part is cut off, which
 // biases all exponentials alike, so that it cancels in their ratio; three parts hold all 24 bits.
 INLINE void store_pair_row(vf even, vf odd, int parts, int64_t part_stride, uint16_t *to) {
     for (int part = 0; part < parts; part++) {
-        _mm512_store_si512(to + part * part_stride, interleave_upper_halves(even, odd));
+        _mm512_store_si512(to + part * part_stride, (__m512i)cut_pair(even, odd));
         if (part + 1 < parts) {
             even -= cut_to_bfloat16(even);
             odd -= cut_to_bfloat16(odd);
         }
     }
-}
-
-// 2ˣ to 8e-5, for exponentials that are cut to 8 bits; limits as exp2_score.
-INLINE vf exp2_coarse(vf x) {
-    const vf f = (vf)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    vf p = vf_fma(f, vf_set(0.07802446186542511f), vf_set(0.22606724500656128f));
-    p = vf_fma(f, p, vf_set(0.6958335041999817f));
-    p = vf_fma(f, p, vf_set(0.9999251961708069f));
-    return (vf)_mm512_scalef_ps((__m512)p, (__m512)x);
 }

@@ -16,6 +16,10 @@
 #include "loops.h"
 #include "attention_rows.h"
 #include "attention_pack.h"
+#include "attention_scratch.h"
+#include "attention_products.h"
+#include "attention_exponentials.h"
+#include "attention_blocks.h"
 #include "attention_tiles.h"
 #include "attention_gradient_f32.h"
 

@@ -194,6 +194,28 @@ INLINE vf exp2_score(vf x) {
 #endif
 }
 
+#if LANES == 16
+
+// 2ˣ to 8e-5, for exponentials that are cut to 8 bits; limits as exp2_score.
+INLINE vf exp2_coarse(vf x) {
+    const vf f = (vf)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    vf p = vf_fma(f, vf_set(0.07802446186542511f), vf_set(0.22606724500656128f));
+    p = vf_fma(f, p, vf_set(0.6958335041999817f));
+    p = vf_fma(f, p, vf_set(0.9999251961708069f));
+    return (vf)_mm512_scalef_ps((__m512)p, (__m512)x);
+}
+
+// The upper halves of two rows, interleaved: two bfloat16 numbers a lane, `even` in the lower half, cut off. That makes all
+// exponentials of a row smaller by the same share on average, which cancels in their ratio.
+INLINE vf cut_pair(vf even, vf odd) {
+    const __m512i halves = _mm512_set_epi16(
+        63, 31, 61, 29, 59, 27, 57, 25, 55, 23, 53, 21, 51, 19, 49, 17, 47, 15, 45, 13, 43, 11, 41, 9, 39, 7, 37, 5, 35,
+        3, 33, 1);
+    return (vf)_mm512_permutex2var_epi16((__m512i)even, halves, (__m512i)odd);
+}
+
+#endif
+
 // eˣ to 2 units in the last place.
 INLINE vf exp_exact(vf x) {
     const vf limited = vf_max(vf_set(-110), vf_min(vf_set(90), x));
