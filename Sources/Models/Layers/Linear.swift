@@ -19,6 +19,15 @@ public struct Linear: Module {
         x.linear(weight.cast(to: x.dtype), bias: bias, activation: activation, residual: residual, output: output)
     }
 
+    /// The layer for `Tensor.dense`, with what stands around it.
+    func layer(
+        norm: LayerNormalization? = nil, activation: Activation = .none, scale: LayerScale? = nil
+    ) -> DenseLayer {
+        DenseLayer(
+            norm: norm.map { DenseLayer.Norm(weight: $0.weight, bias: $0.bias, epsilon: $0.epsilon) }, weight: weight,
+            bias: bias, activation: activation, factor: scale?.gamma)
+    }
+
     public mutating func forEachParameter(
         at path: String, _ body: (Parameter, inout Tensor) throws -> Void
     ) rethrows {

@@ -3,10 +3,11 @@ import Synchronization
 
 extension CPUBackend {
     public func attention(
-        _ qkv: Tensor, shape: AttentionShape, variant: AttentionVariant, into out: Tensor, logSumExp: Tensor?
+        _ qkv: Tensor, shape: AttentionShape, variant: AttentionVariant, precision: Precision, into out: Tensor,
+        logSumExp: Tensor?
     ) {
         guard out.count > 0 else { return }
-        let kernel = attentionKernel(shape, variant, qkv.dtype)
+        let kernel = attentionKernel(shape, variant, precision, qkv.dtype)
         let (q, k, v) = fused(qkv, shape)
         let counters = profiler.measure(.attention) {
             kernel.forward(
@@ -23,7 +24,7 @@ extension CPUBackend {
         _ qkv: Tensor, shape: AttentionShape, out: Tensor, logSumExp: Tensor, gradient: Tensor, into qkvGradient: Tensor
     ) {
         guard out.count > 0 else { return }
-        let kernel = attentionKernel(shape, .vfa, qkv.dtype)
+        let kernel = attentionKernel(shape, .vfa, qkv.dtype == .float32 ? .float32 : .bfloat16, qkv.dtype)
         let (q, k, v) = fused(qkv, shape)
         let (dq, dk, dv) = fused(qkvGradient, shape)
         profiler.measure(.attention) {
@@ -37,18 +38,28 @@ extension CPUBackend {
 
     public func resetAttentionCounters() { attentionCounts.withLock { $0 = AttentionCounters() } }
 
+    /// The kernel for a variant and a precision: the one place where they are translated.
+    ///
+    /// The kernels have no skipping and no FA4 yet, so both run as VFA, which gives the same result or a more exact one; and
+    /// none with 8-bit products, so int8 runs in the precision of the buffer.
     private func attentionKernel(
-        _ shape: AttentionShape, _ variant: AttentionVariant, _ type: DType
+        _ shape: AttentionShape, _ variant: AttentionVariant, _ precision: Precision, _ type: DType
     ) -> AttentionKernel {
         let algorithm: AttentionAlgorithm =
             switch variant {
-            case .vfa: .vfa
+            case .vfa, .vsa, .fa4: .vfa
             case .fa2: .fa2
             case .naive: .naive
             }
+        let products: ElementType =
+            switch precision {
+            case .float32: .float32
+            case .bfloat16: .bfloat16
+            case .int8: type.element
+            }
         return AttentionKernel(
             batch: shape.batch, heads: shape.heads, tokens: shape.tokens, width: shape.headWidth, scale: shape.scale,
-            storage: type.element, algorithm: algorithm)
+            storage: type.element, products: products, algorithm: algorithm)
     }
 
     private func fused(

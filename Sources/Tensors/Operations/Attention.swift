@@ -6,9 +6,12 @@ extension Tensor {
     /// - Parameters:
     ///   - heads: H.
     ///   - scale: factor on the scores; 1/√d by default.
-    ///   - variant: which algorithm; all are exact.
+    ///   - variant: which algorithm.
+    ///   - precision: of the products; by default that of the buffer.
     /// - Returns: (B, N, H·d).
-    public func attention(heads: Int, scale: Float? = nil, variant: AttentionVariant = .vfa) -> Tensor {
+    public func attention(
+        heads: Int, scale: Float? = nil, variant: AttentionVariant = .vfa, precision: Precision? = nil
+    ) -> Tensor {
         let width = rank == 5 ? shape[2] * shape[3] * shape[4] : (rank == 3 ? shape[2] : 0)
         require(
             width > 0 && width % (3 * heads) == 0 && (rank == 3 || (shape[2] == 3 && shape[3] == heads)), "attention",
@@ -18,12 +21,15 @@ extension Tensor {
             batch: shape[0], tokens: shape[1], heads: heads, headWidth: headWidth,
             scale: scale ?? 1 / Float(headWidth).squareRoot())
         let result = Tensor.uninitialized(shape: [shape[0], shape[1], heads * headWidth], dtype: dtype, on: backend)
+        let precision = precision ?? (dtype == .float32 ? .float32 : .bfloat16)
         guard isOnTape else {
-            backend.attention(self, shape: sizes, variant: variant, into: result, logSumExp: nil)
+            backend.attention(
+                self, shape: sizes, variant: variant, precision: precision, into: result, logSumExp: nil)
             return result
         }
         let logSumExp = Tensor.uninitialized(shape: [shape[0], heads, shape[1]], on: backend)
-        backend.attention(self, shape: sizes, variant: variant, into: result, logSumExp: logSumExp)
+        backend.attention(
+            self, shape: sizes, variant: variant, precision: precision, into: result, logSumExp: logSumExp)
         let (qkv, out) = (detached, result)
         return result.recorded(from: [self]) { gradient, _ in
             let dqkv = Tensor.uninitialized(shape: qkv.shape, dtype: qkv.dtype, on: qkv.backend)

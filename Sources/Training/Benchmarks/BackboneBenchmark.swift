@@ -52,7 +52,7 @@ public struct BackboneBenchmark: Sendable {
         public var patchSize: Int
         public var parameters: Int
         public var task: Task
-        public var precision: DType
+        public var precision: Precision
         public var batch: Int
         public var workers: Int
         /// Batches timed.
@@ -70,7 +70,7 @@ public struct BackboneBenchmark: Sendable {
     }
 
     public var subjects: [Subject]
-    public var precisions: [DType]
+    public var precisions: [Precision]
     public var workers: Int
     /// Time to spend on each row, seconds; at least three batches are timed.
     public var secondsPerRow: Double
@@ -78,7 +78,7 @@ public struct BackboneBenchmark: Sendable {
     public var float32Products: Float32Products
 
     public init(
-        subjects: [Subject] = Subject.all, precisions: [DType] = [.float32, .bfloat16], workers: Int,
+        subjects: [Subject] = Subject.all, precisions: [Precision] = [.float32, .bfloat16], workers: Int,
         secondsPerRow: Double = 2, float32Products: Float32Products = .automatic
     ) {
         self.subjects = subjects
@@ -105,7 +105,7 @@ public struct BackboneBenchmark: Sendable {
         return rows
     }
 
-    private func measure(_ subject: Subject, _ task: Task, _ precision: DType) throws -> Row {
+    private func measure(_ subject: Subject, _ task: Task, _ precision: Precision) throws -> Row {
         let backend = CPUBackend(threads: 1, float32Products: float32Products)
         let step = try self.step(subject, task, precision, backend)
         let clock = ContinuousClock()
@@ -146,7 +146,7 @@ public struct BackboneBenchmark: Sendable {
 
     /// The work of one batch.
     private func step(
-        _ subject: Subject, _ task: Task, _ precision: DType, _ backend: CPUBackend
+        _ subject: Subject, _ task: Task, _ precision: Precision, _ backend: CPUBackend
     ) throws -> () throws -> Void {
         let (configuration, batch) = (subject.configuration, subject.batch)
         let shape = [configuration.channels, configuration.imageSize, configuration.imageSize]
@@ -164,7 +164,7 @@ public struct BackboneBenchmark: Sendable {
                 parallel.pool.parallelFor(workers) { worker in
                     let range = (worker * batch / workers)..<((worker + 1) * batch / workers)
                     let part = Array(pixels[(range.lowerBound * length)..<(range.upperBound * length)])
-                    _ = model.embed(batch: part, count: range.count)
+                    _ = model.embed(batch: part, count: range.count, precision: precision)
                 }
             }
         case .training:

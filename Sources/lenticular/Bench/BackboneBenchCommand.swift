@@ -47,8 +47,8 @@ struct BackboneBenchCommand: ParsableCommand {
         where !BackboneBenchmark.Subject.all.contains(where: { $0.name == name }) {
             throw ValidationError("--models: no model is called '\(name)'")
         }
-        for name in precisions.split(separator: ",") where DType(rawValue: String(name))?.isFloatingPoint != true {
-            throw ValidationError("--precisions: expected float32 or bfloat16, got '\(name)'")
+        for name in precisions.split(separator: ",") where Precision(String(name)) == nil {
+            throw ValidationError("--precisions: expected float32, bfloat16 or int8, got '\(name)'")
         }
         for name in (tasks ?? "").split(separator: ",") where BackboneBenchmark.Task(rawValue: String(name)) == nil {
             throw ValidationError("--tasks: no task is called '\(name)'")
@@ -72,7 +72,7 @@ struct BackboneBenchCommand: ParsableCommand {
             return subject
         }
         let benchmark = BackboneBenchmark(
-            subjects: subjects, precisions: precisions.split(separator: ",").compactMap { DType(rawValue: String($0)) },
+            subjects: subjects, precisions: precisions.split(separator: ",").compactMap { Precision(String($0)) },
             workers: workers, secondsPerRow: seconds, float32Products: float32Products)
         let table = TextTable([
             .init("model", 8), .init("px", 4, right: true), .init("parameters", 11, right: true), .init("task", 11),
