@@ -164,7 +164,7 @@ private struct DenseChain {
             epilogue.factor = layer.factor.map { UnsafePointer(backend.floats($0)) }
             if last, let residual { epilogue.residual = (UnsafeRawPointer(pointer(residual)), residual.dtype.element) }
             let columns = layer.weight.shape[0]
-            backend.profiler.measure(.elementwise) {
+            backend.profiler.measure(.elementwise, sharedBy: backend.threads) {
                 if last {
                     backend.kernels.finish(
                         epilogue, into: pointer(out), type: out.dtype.element, rows: rows.count, columns: columns)
@@ -203,7 +203,7 @@ private struct DenseChain {
         if layer.norm == nil, precision != .int8, type == precision.activations { return values }
         let columns = layer.weight.shape[1]
         let kind: Profiler.Kind = layer.norm == nil ? .copy : .normalization
-        backend.profiler.measure(kind) {
+        backend.profiler.measure(kind, sharedBy: backend.threads) {
             guard let norm = layer.norm else {
                 convert(values, type, rows: 0..<rows, columns: columns, scratch)
                 return
@@ -292,7 +292,7 @@ private struct DenseChain {
                 OneDNN.Argument(
                     role: DNNL_ARG_BIAS, layout: product.layout(dnnl_query_weights_md, 1), pointer: backend.raw(bias)))
         }
-        backend.profiler.measure(.product) { backend.dnnl.execute(product, arguments, threads: 1) }
+        backend.profiler.measure(.product, sharedBy: backend.threads) { backend.dnnl.execute(product, arguments, threads: 1) }
         return scales
     }
 }
