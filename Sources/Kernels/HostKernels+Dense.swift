@@ -12,8 +12,8 @@ public enum ActivationKernel: Int, Sendable, CaseIterable {
 
 /// What is done to the product of a dense layer before it is stored, in one pass.
 ///
-/// `residual + factor[j] · activation(product[i, j] · rowScale[i] · columnScale[j] + bias[j])`, with product (rows,
-/// columns). What is nil does nothing.
+/// `residual + factor[j] · activation(product[i, j] · rowScale[i] · columnScale[j] + rowOffset[i] · columnSum[j] + bias[j])`,
+/// with product (rows, columns). What is nil does nothing.
 public struct DenseEpilogue {
     /// A product of either kind, (rows, columns).
     public enum Product {
@@ -26,6 +26,9 @@ public struct DenseEpilogue {
     public var rowScale: UnsafePointer<Float>?
     /// (columns): the scales of the quantised columns of the right factor.
     public var columnScale: UnsafePointer<Float>?
+    /// (rows) what was subtracted from the rows of the left factor before they were quantised, and (columns) the sums of the
+    /// right factor's columns.
+    public var offset: (row: UnsafePointer<Float>, columnSum: UnsafePointer<Float>)?
     /// (columns)
     public var bias: UnsafePointer<Float>?
     public var activation = ActivationKernel.none
@@ -46,6 +49,8 @@ public struct DenseEpilogue {
         }
         epilogue.row_scale = rowScale
         epilogue.column_scale = columnScale
+        epilogue.row_offset = offset?.row
+        epilogue.column_sum = offset?.columnSum
         epilogue.bias = bias
         epilogue.activation = activation.kernel
         epilogue.factor = factor
@@ -76,14 +81,18 @@ extension HostKernels {
         table.pointee.epilogue(&kernel, y, type.kernelType, Int64(rows), Int64(columns))
     }
 
-    /// Stores the result of an epilogue as ``quantizeRows(_:type:into:scale:rows:columns:)`` does.
+    /// Stores the result of an epilogue as 8-bit integers, `y[i, j] = round((result[i, j] − offset[i]) / scale[i])`.
     ///
-    /// - Parameter values: scratch of `columns` numbers.
+    /// Without an activation the offset is 0, as in ``quantizeRows(_:type:into:scale:rows:columns:)``. Behind one, whose
+    /// results are above a known bound, it is the middle between bound and maximum, and the steps are half as large.
+    /// - Parameters:
+    ///   - values: scratch of `columns` numbers.
+    ///   - scale, offset: (rows); may be the epilogue's own.
     public func finish(
         _ epilogue: DenseEpilogue, values: UnsafeMutablePointer<Float>, quantizedInto y: UnsafeMutablePointer<Int8>,
-        scale: UnsafeMutablePointer<Float>, rows: Int, columns: Int
+        scale: UnsafeMutablePointer<Float>, offset: UnsafeMutablePointer<Float>, rows: Int, columns: Int
     ) {
         var kernel = epilogue.kernel
-        table.pointee.epilogue_quantized(&kernel, values, y, scale, Int64(rows), Int64(columns))
+        table.pointee.epilogue_quantized(&kernel, values, y, scale, offset, Int64(rows), Int64(columns))
     }
 }

@@ -73,7 +73,7 @@ struct DenseLoopTests {
 
     /// What an epilogue is given besides the product.
     struct Parts {
-        var rowScale, columnScale, bias, factor: [Float]?
+        var rowScale, columnScale, rowOffset, columnSum, bias, factor: [Float]?
         var activation = ActivationKernel.none
         var residual: StoredArray?
 
@@ -83,15 +83,20 @@ struct DenseLoopTests {
             }
             return with(rowScale) { rowScale in
                 with(columnScale) { columnScale in
-                    with(bias) { bias in
-                        with(factor) { factor in
-                            var epilogue = DenseEpilogue(product)
-                            (epilogue.rowScale, epilogue.columnScale) = (rowScale, columnScale)
-                            (epilogue.bias, epilogue.factor, epilogue.activation) = (bias, factor, activation)
-                            guard let residual else { return body(epilogue) }
-                            return residual.read {
-                                epilogue.residual = ($0, residual.type)
-                                return body(epilogue)
+                    with(rowOffset) { rowOffset in
+                        with(columnSum) { columnSum in
+                            with(bias) { bias in
+                                with(factor) { factor in
+                                    var epilogue = DenseEpilogue(product)
+                                    (epilogue.rowScale, epilogue.columnScale) = (rowScale, columnScale)
+                                    if let rowOffset, let columnSum { epilogue.offset = (rowOffset, columnSum) }
+                                    (epilogue.bias, epilogue.factor, epilogue.activation) = (bias, factor, activation)
+                                    guard let residual else { return body(epilogue) }
+                                    return residual.read {
+                                        epilogue.residual = ($0, residual.type)
+                                        return body(epilogue)
+                                    }
+                                }
                             }
                         }
                     }
@@ -102,7 +107,7 @@ struct DenseLoopTests {
         /// The definition, in double precision.
         func value(_ product: Double, row: Int, column: Int, columns: Int) -> Double {
             var x = product * Double(rowScale?[row] ?? 1) * Double(columnScale?[column] ?? 1)
-            x += Double(bias?[column] ?? 0)
+            x += Double(rowOffset?[row] ?? 0) * Double(columnSum?[column] ?? 0) + Double(bias?[column] ?? 0)
             switch activation {
             case .none: break
             case .gelu: x *= 0.5 * erfc(-x / 2.0.squareRoot())
@@ -113,11 +118,16 @@ struct DenseLoopTests {
         }
     }
 
-    /// All parts and none, with each activation and type of residual.
+    /// No parts, the scales and bias of quantised factors, and all parts, with each activation and type of residual.
     static func parts(columns: Int, _ random: inout SampleGenerator) -> [Parts] {
         var result: [Parts] = []
         for activation in ActivationKernel.allCases {
             result.append(Parts(activation: activation))
+            result.append(
+                Parts(
+                    rowScale: random.normals(rows).map { 0.01 * abs($0) },
+                    columnScale: random.normals(columns).map { 0.1 * abs($0) }, rowOffset: random.normals(rows),
+                    columnSum: random.normals(columns), bias: random.normals(columns), activation: activation))
             for type in ElementType.allCases {
                 result.append(
                     Parts(
@@ -160,18 +170,45 @@ struct DenseLoopTests {
                 var values = [Float](repeating: 0, count: columns)
                 var quantized = [Int8](repeating: 0, count: Self.rows * columns)
                 var scales = [Float](repeating: 0, count: Self.rows)
+                var offsets = scales
                 run {
                     kernels.finish(
-                        $0, values: &values, quantizedInto: &quantized, scale: &scales, rows: Self.rows,
-                        columns: columns)
+                        $0, values: &values, quantizedInto: &quantized, scale: &scales, offset: &offsets,
+                        rows: Self.rows, columns: columns)
                 }
                 for index in expected.indices {
                     let step = scales[index / columns]
-                    let back = Float(quantized[index]) * step
+                    let back = Float(quantized[index]) * step + offsets[index / columns]
                     #expect(
                         abs(back - expected[index]) <= 0.501 * step + 2e-4, "\(set) \(columns) \(parts.activation)")
                 }
             }
+        }
+    }
+
+    @Test("behind an activation the steps are half as large", arguments: InstructionSet.available)
+    func offsets(set: InstructionSet) {
+        let columns = 384
+        var random = SampleGenerator(seed: 59)
+        let product = random.normals(Self.rows * columns).map { $0 * 3 }
+        func scales(_ activation: ActivationKernel) -> (scales: [Float], offsets: [Float]) {
+            var values = [Float](repeating: 0, count: columns)
+            var quantized = [Int8](repeating: 0, count: product.count)
+            var (scales, offsets) = ([Float](repeating: 0, count: Self.rows), [Float](repeating: 0, count: Self.rows))
+            product.withUnsafeBufferPointer { product in
+                Parts(activation: activation).epilogue(.float32(product.baseAddress!)) {
+                    HostKernels(set).finish(
+                        $0, values: &values, quantizedInto: &quantized, scale: &scales, offset: &offsets,
+                        rows: Self.rows, columns: columns)
+                }
+            }
+            return (scales, offsets)
+        }
+        let (none, relu) = (scales(.none), scales(.relu))
+        #expect(none.offsets.allSatisfy { $0 == 0 } && relu.offsets.allSatisfy { $0 > 0 })
+        for row in 0..<Self.rows {
+            let highest = product[(row * columns)..<((row + 1) * columns)].max()!
+            #expect(abs(relu.scales[row] - highest / 254) < 1e-6 * highest)
         }
     }
 

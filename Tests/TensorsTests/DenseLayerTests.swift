@@ -43,7 +43,9 @@ struct DenseLayerTests {
         }
 
         /// The layer on one row; with 8-bit factors if they are wanted.
-        func callAsFunction(_ row: [Double], quantizing: Bool) -> [Double] {
+        ///
+        /// - Parameter lowest: a bound that the numbers of the row are above, if one is known.
+        func callAsFunction(_ row: [Double], quantizing: Bool, lowest: Double?) -> [Double] {
             var x = row
             if let norm {
                 let mean = x.reduce(0, +) / Double(inputs)
@@ -52,10 +54,10 @@ struct DenseLayerTests {
                     (x[$0] - mean) / (variance + 1e-6).squareRoot() * Double(norm.weight[$0]) + Double(norm.bias[$0])
                 }
             }
-            if quantizing { x = Self.rounded(x) }
+            if quantizing { x = Self.rounded(x, lowest: norm == nil ? lowest : nil) }
             return (0..<outputs).map { output in
                 var w = weight[(output * inputs)..<((output + 1) * inputs)].map(Double.init)
-                if quantizing { w = Self.rounded(w) }
+                if quantizing { w = Self.rounded(w, lowest: nil) }
                 var y = zip(x, w).reduce(0) { $0 + $1.0 * $1.1 } + Double(bias?[output] ?? 0)
                 if activation == .gelu { y *= 0.5 * erfc(-y / 2.0.squareRoot()) }
                 if activation == .relu { y = max(0, y) }
@@ -63,10 +65,12 @@ struct DenseLayerTests {
             }
         }
 
-        /// Numbers of a row rounded to multiples of its largest / 127.
-        static func rounded(_ x: [Double]) -> [Double] {
-            let step = x.map(abs).max()! / 127
-            return step > 0 ? x.map { ($0 / step).rounded(.toNearestOrEven) * step } : x
+        /// Numbers of a row rounded to 255 values that are symmetric about 0, or about the middle of a bound and the largest.
+        static func rounded(_ x: [Double], lowest: Double?) -> [Double] {
+            let largest = x.map(abs).max()!
+            let middle = lowest.map { (largest + $0) / 2 } ?? 0
+            let step = (largest - middle) / 127
+            return step > 0 ? x.map { (($0 - middle) / step).rounded(.toNearestOrEven) * step + middle } : x
         }
     }
 
@@ -104,7 +108,11 @@ struct DenseLayerTests {
         func expected(quantizing: Bool) -> [Double] {
             (0..<rows).flatMap { row -> [Double] in
                 var y = x[(row * inputs)..<((row + 1) * inputs)].map(Double.init)
-                for layer in layers { y = layer(y, quantizing: quantizing) }
+                var lowest: Double?
+                for layer in layers {
+                    y = layer(y, quantizing: quantizing, lowest: lowest)
+                    lowest = layer.activation == .gelu ? -0.17 : (layer.activation == .relu ? 0 : nil)
+                }
                 return y.enumerated().map { $0.element + Double(residual?[row * outputs + $0.offset] ?? 0) }
             }
         }

@@ -54,22 +54,27 @@ extension CPUBackend {
         }
     }
 
-    /// The weight (N, K) with 8-bit rows in the (K, N) layout that a product asked for, and the scales of the rows.
+    /// The weight (N, K) with 8-bit rows in the (K, N) layout that a product asked for, the scales of the rows, and
+    /// the sums of the rows.
     fileprivate func quantized(
         _ weight: Tensor, as layout: OneDNN.Layout
-    ) -> (storage: CPUStorage, scales: CPUStorage) {
+    ) -> (storage: CPUStorage, scalesAndSums: CPUStorage) {
         let (n, k) = (weight.shape[0], weight.shape[1])
         let storage = host(weight.storage)
-        let (form, scaleForm) = (CPUStorage.PackedForm.quantized(layout), CPUStorage.PackedForm.scales(rows: n))
+        let (form, scaleForm) = (CPUStorage.PackedForm.quantized(layout), CPUStorage.PackedForm.scalesAndSums(rows: n))
         if let known = storage.packed(as: form), let scales = storage.packed(as: scaleForm) { return (known, scales) }
         let plain = CPUStorage(byteCount: n * k, allocator: allocator, backend: self)
-        let scales = CPUStorage(byteCount: n * 4, allocator: allocator, backend: self)
+        let scales = CPUStorage(byteCount: 2 * n * 4, allocator: allocator, backend: self)
         let copy = CPUStorage(byteCount: layout.byteCount, allocator: allocator, backend: self)
+        let integers = plain.pointer.assumingMemoryBound(to: Int8.self)
+        let numbers = scales.pointer.assumingMemoryBound(to: Float.self)
         profiler.measure(.copy) {
             kernels.quantizeRows(
-                storage.pointer, type: weight.dtype.element,
-                into: plain.pointer.assumingMemoryBound(to: Int8.self),
-                scale: scales.pointer.assumingMemoryBound(to: Float.self), rows: n, columns: k)
+                storage.pointer, type: weight.dtype.element, into: integers, scale: numbers, rows: n, columns: k)
+            for row in 0..<n {
+                let sum = (0..<k).reduce(0) { $0 + Int(integers[row * k + $1]) }
+                numbers[n + row] = numbers[row] * Float(sum)
+            }
             dnnl.reorder(plain.pointer, OneDNN.Layout([k, n], dnnl_s8, strides: [1, k]), into: copy.pointer, layout)
         }
         storage.keep(scales, as: scaleForm)
@@ -107,7 +112,7 @@ private struct DenseChain {
         let sums: CPUStorage
         /// (block, K) left factors.
         let operand: CPUStorage
-        /// (block) scales of the rows of 8-bit operands.
+        /// (2, block) scales and offsets of the rows of 8-bit operands.
         let scales: CPUStorage
         /// Some rows of float32 numbers, in the first-level cache.
         let values: CPUStorage
@@ -122,13 +127,16 @@ private struct DenseChain {
             let width = max(inner, chain.widest)
             sums = storage(chain.block * chain.widest)
             operand = storage(chain.block * inner)
-            scales = storage(chain.block)
+            scales = storage(2 * chain.block)
             valueRows = max(1, 4096 / width)
             values = storage(valueRows * width)
         }
+
+        /// (block) scales; the offsets follow.
+        var rowScales: UnsafeMutablePointer<Float> { scales.floats }
     }
 
-    /// A matrix in memory, its rows of 8-bit integers with the scales of the scratch.
+    /// A matrix in memory; quantised, it has the scales and offsets of the scratch.
     private enum Operand {
         case values(UnsafeRawPointer, DType)
         case quantized(UnsafeRawPointer)
@@ -149,21 +157,23 @@ private struct DenseChain {
                 multiply(left, layer, bias: bias, rows: rows.count, into: pointer(out))
                 return
             }
+            var hasOffsets = false
+            if case .quantized = input { hasOffsets = true }
             let scales = multiply(left, layer, bias: nil, rows: rows.count, into: scratch.sums.pointer)
+            let columns = layer.weight.shape[0]
             let product = scratch.sums.pointer
             var epilogue = DenseEpilogue(
                 precision == .int8
-                    ? .int32(product.assumingMemoryBound(to: Int32.self))
-                    : .float32(product.assumingMemoryBound(to: Float.self)))
+                    ? .int32(product.assumingMemoryBound(to: Int32.self)) : .float32(scratch.sums.floats))
             if let scales {
-                epilogue.rowScale = UnsafePointer(scratch.scales.pointer.assumingMemoryBound(to: Float.self))
-                epilogue.columnScale = UnsafePointer(scales.pointer.assumingMemoryBound(to: Float.self))
+                let (rowNumbers, columnNumbers) = (UnsafePointer(scratch.rowScales), UnsafePointer(scales.floats))
+                (epilogue.rowScale, epilogue.columnScale) = (rowNumbers, columnNumbers)
+                if hasOffsets { epilogue.offset = (rowNumbers + block, columnNumbers + columns) }
             }
             epilogue.bias = layer.bias.map { UnsafePointer(backend.floats($0)) }
             epilogue.activation = ActivationKernel(rawValue: layer.activation.rawValue)!
             epilogue.factor = layer.factor.map { UnsafePointer(backend.floats($0)) }
             if last, let residual { epilogue.residual = (UnsafeRawPointer(pointer(residual)), residual.dtype.element) }
-            let columns = layer.weight.shape[0]
             backend.profiler.measure(.elementwise, sharedBy: backend.threads) {
                 if last {
                     backend.kernels.finish(
@@ -183,9 +193,9 @@ private struct DenseChain {
         let type: DType = next.norm != nil || precision == .float32 ? .float32 : .bfloat16
         if next.norm == nil && precision == .int8 {
             backend.kernels.finish(
-                epilogue, values: scratch.values.pointer.assumingMemoryBound(to: Float.self),
-                quantizedInto: scratch.operand.pointer.assumingMemoryBound(to: Int8.self),
-                scale: scratch.scales.pointer.assumingMemoryBound(to: Float.self), rows: rows, columns: columns)
+                epilogue, values: scratch.values.floats,
+                quantizedInto: scratch.operand.pointer.assumingMemoryBound(to: Int8.self), scale: scratch.rowScales,
+                offset: scratch.rowScales + block, rows: rows, columns: columns)
             return .quantized(scratch.operand.pointer)
         }
         let target = next.norm == nil ? scratch.operand.pointer : scratch.sums.pointer
@@ -230,8 +240,7 @@ private struct DenseChain {
         if precision == .int8 {
             backend.kernels.quantizeRows(
                 values, type: type.element, into: scratch.operand.pointer.assumingMemoryBound(to: Int8.self) + at,
-                scale: scratch.scales.pointer.assumingMemoryBound(to: Float.self) + rows.lowerBound, rows: rows.count,
-                columns: columns)
+                scale: scratch.rowScales + rows.lowerBound, rows: rows.count, columns: columns)
         } else {
             let target = precision.activations
             backend.kernels.convert(
@@ -251,7 +260,7 @@ private struct DenseChain {
 
     /// The product of an operand and a layer's weight.
     ///
-    /// - Returns: the scales of the columns, for 8-bit products.
+    /// - Returns: the scales and sums of the columns, for 8-bit products.
     @discardableResult
     private func multiply(
         _ left: UnsafeRawPointer, _ layer: DenseLayer, bias: Tensor?, rows: Int, into sums: UnsafeMutableRawPointer
@@ -276,7 +285,7 @@ private struct DenseChain {
         let weight: CPUStorage
         if precision == .int8 {
             let quantized = backend.quantized(layer.weight, as: layout)
-            (weight, scales) = (quantized.storage, quantized.scales)
+            (weight, scales) = (quantized.storage, quantized.scalesAndSums)
         } else {
             weight = backend.packed(layer.weight, as: layout).storage
         }
@@ -295,4 +304,9 @@ private struct DenseChain {
         backend.profiler.measure(.product, sharedBy: backend.threads) { backend.dnnl.execute(product, arguments, threads: 1) }
         return scales
     }
+}
+
+extension CPUStorage {
+    /// The contents as float32.
+    fileprivate var floats: UnsafeMutablePointer<Float> { pointer.assumingMemoryBound(to: Float.self) }
 }

@@ -114,7 +114,7 @@ struct BackboneBenchCommand: ParsableCommand {
             print(
                 table.row([
                     row.model, String(row.imageSize), String(row.parameters), row.task.rawValue, row.precision.rawValue,
-                    String(row.batch), fixed(row.medianImagesPerSecond, 1), row.gigaflops.map { fixed($0, 0) } ?? "",
+                    String(row.batch), significant(row.medianImagesPerSecond), row.gigaflops.map { fixed($0, 0) } ?? "",
                     fixed(100 * row.shareOutsideProductsAndAttention, 1) + " %", parts.joined(separator: ", "),
                 ]))
         }
