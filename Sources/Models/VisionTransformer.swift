@@ -75,8 +75,8 @@ public struct VisionTransformer: Module {
     /// Patch tokens that carry their positions, (B, K, width), through prefix, blocks and final norm: all patches of an
     /// image, or those that a mask left.
     ///
-    /// - Parameter kept: return only the first tokens, so many of them: behind the last attention, three quarters of a block,
-    ///   nothing is computed for the others.
+    /// - Parameter kept: return only the first tokens, so many of them: in the last block the others are keys and values, but
+    ///   nothing else is computed for them.
     public func encode(_ patches: Tensor, kept: Int? = nil, _ execution: Execution) -> Tensor {
         var x = Tensor.concat(prefixTokens(batch: patches.shape[0]) + [patches], axis: 1)
         for (index, block) in blocks.enumerated() {

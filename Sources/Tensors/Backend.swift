@@ -67,8 +67,8 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: - Attention
 
-    /// Scaled dot-product attention on a fused (B, N, 3, H, d) buffer; out (B, N, H·d). `logSumExp` (B, H, N) float32
-    /// is filled where given, for the backward pass. `precision` is that of the products; at least that of the buffer unless
+    /// Scaled dot-product attention of the first Q tokens of a fused (B, N, 3, H, d) buffer; out (B, Q, H·d). `logSumExp`
+    /// (B, H, Q) float32 is filled where given, for the backward pass. `precision` is that of the products; at least that of the buffer unless
     /// it is int8.
     func attention(
         _ qkv: Tensor, shape: AttentionShape, variant: AttentionVariant, precision: Precision, into out: Tensor,
@@ -193,16 +193,20 @@ public struct ConvolutionGeometry: Sendable, Hashable {
 /// Sizes of an attention over a fused buffer of queries, keys and values.
 public struct AttentionShape: Sendable, Hashable {
     public var batch: Int
+    /// Tokens in the buffer: all are keys.
     public var tokens: Int
+    /// The first of the tokens, those whose result is wanted; all of them for a derivative.
+    public var queries: Int
     public var heads: Int
     /// Width of a head.
     public var headWidth: Int
     /// Factor on the scores, usually 1/sqrt(headWidth).
     public var scale: Float
 
-    public init(batch: Int, tokens: Int, heads: Int, headWidth: Int, scale: Float) {
+    public init(batch: Int, tokens: Int, queries: Int? = nil, heads: Int, headWidth: Int, scale: Float) {
         self.batch = batch
         self.tokens = tokens
+        self.queries = queries ?? tokens
         self.heads = heads
         self.headWidth = headWidth
         self.scale = scale

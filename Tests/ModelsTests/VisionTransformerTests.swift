@@ -58,6 +58,25 @@ private func relativeErrors(_ a: [Float], _ b: [Float]) -> (norm: Double, maximu
         }
     }
 
+    @Test(arguments: styles, Precision.allCases)
+    func keptTokensAreThoseOfAll(style: String, precision: Precision) throws {
+        let (model, reference) = try load(style)
+        let images = try reference.tensor("images", on: backend)
+        let execution = Execution(precision: precision)
+        let all = model(images, execution)
+        let patches = model.patchEmbedding(images, execution)
+        for kept in [1, model.configuration.prefixCount] {
+            let some = model.encode(patches + positions(of: model, images), kept: kept, execution)
+            #expect(some.shape == [images.shape[0], kept, model.configuration.width])
+            #expect(relativeErrors(some.floats(), all.slice(axis: 1, 0..<kept).floats()).maximum < 1e-5)
+        }
+    }
+
+    private func positions(of model: VisionTransformer, _ images: Tensor) -> Tensor {
+        let patch = model.configuration.patchSize
+        return model.positionEmbedding.patches(rows: images.shape[2] / patch, columns: images.shape[3] / patch)
+    }
+
     @Test func theConfigurationIsInferredFromShapes() throws {
         let timm = try load("timm").0.configuration
         #expect(

@@ -30,11 +30,12 @@ public struct SelfAttention: Module {
     public func callAsFunction(
         _ x: Tensor, norm: LayerNormalization, scale: LayerScale?, kept: Int? = nil, _ execution: Execution
     ) -> Tensor {
-        let (precision, tokens) = (execution.precision, 0..<(kept ?? x.shape[1]))
+        let precision = execution.precision
         let mixed = x.dense([qkv.layer(norm: norm)], precision: precision, output: precision.activations)
-            .attention(heads: heads, variant: execution.attention, precision: precision)
-        return mixed.first(tokens).dense(
-            [projection.layer(scale: scale)], residual: x.first(tokens), precision: precision)
+            .attention(heads: heads, queries: kept, variant: execution.attention, precision: precision)
+        return mixed.dense(
+            [projection.layer(scale: scale)], residual: kept.map { x.slice(axis: 1, 0..<$0) } ?? x,
+            precision: precision)
     }
 
     public mutating func forEachParameter(
@@ -117,7 +118,7 @@ public struct TransformerBlock: Module {
 
     /// Tokens (B, N, width) to tokens of the same shape and type.
     ///
-    /// - Parameter kept: return only the first tokens, so many of them: what follows attention is computed for no others.
+    /// - Parameter kept: return only the first tokens, so many of them: attention and what follows it are computed for no others.
     public func callAsFunction(_ tokens: Tensor, kept: Int? = nil, _ execution: Execution) -> Tensor {
         let x = attention(tokens, norm: norm1, scale: scale1, kept: kept, execution)
         return feedForward(x, norm: norm2, scale: scale2, execution)
@@ -132,12 +133,5 @@ public struct TransformerBlock: Module {
         try norm2.forEachParameter(at: path + "norm2.", body)
         try feedForward.forEachParameter(at: path + "mlp.", body)
         try scale2?.forEachParameter(at: path + "ls2.", body)
-    }
-}
-
-extension Tensor {
-    /// A range of the tokens of (B, N, width).
-    fileprivate func first(_ tokens: Range<Int>) -> Tensor {
-        tokens.count == shape[1] ? self : slice(axis: 1, tokens)
     }
 }

@@ -58,8 +58,8 @@ extension CPUBackend {
             case .int8: type.element
             }
         return AttentionKernel(
-            batch: shape.batch, heads: shape.heads, tokens: shape.tokens, width: shape.headWidth, scale: shape.scale,
-            storage: type.element, products: products, algorithm: algorithm)
+            batch: shape.batch, heads: shape.heads, tokens: shape.queries, keys: shape.tokens, width: shape.headWidth,
+            scale: shape.scale, storage: type.element, products: products, algorithm: algorithm)
     }
 
     private func fused(
@@ -70,6 +70,6 @@ extension CPUBackend {
     }
 
     private func tokensHeads(_ tensor: Tensor, _ shape: AttentionShape) -> AttentionOperand {
-        AttentionOperand.tokensHeads(raw(tensor), tokens: shape.tokens, heads: shape.heads, width: shape.headWidth)
+        AttentionOperand.tokensHeads(raw(tensor), tokens: shape.queries, heads: shape.heads, width: shape.headWidth)
     }
 }
