@@ -18,7 +18,7 @@ public enum AttentionVariant: Sendable, Hashable {
 }
 
 extension AttentionVariant: LosslessStringConvertible {
-    /// - Returns: nil unless the text is a name, for `vsa` with a threshold from 0 to below 1.
+    /// - Returns: nil unless the text is a name, for `vsa` with a threshold between 0 and 1.
     public init?(_ text: String) {
         switch text {
         case "naive": self = .naive
@@ -26,7 +26,7 @@ extension AttentionVariant: LosslessStringConvertible {
         case "fa4": self = .fa4
         case "vfa": self = .vfa
         default:
-            guard text.hasPrefix("vsa:"), let threshold = Float(text.dropFirst(4)), (0..<1).contains(threshold) else {
+            guard text.hasPrefix("vsa:"), let threshold = Float(text.dropFirst(4)), threshold > 0, threshold < 1 else {
                 return nil
             }
             self = .vsa(threshold: threshold)
