@@ -4,7 +4,7 @@
 // multiply-adds do. So a float32 number is taken as the sum of three bfloat16 numbers of 8 bits each, and a float32
 // product as the six products of parts that reach into its 24 bits; that is still faster than float32 arithmetic.
 //
-// Lanes are queries, as in attention_f32.h:
+// Lanes are queries, as in attention_tiles.h:
 //   scores      S = K Q'   A: 16 keys x 32 channels as they lie in memory; B: channel pairs x 16 queries, packed once
 //   outputs     O = V'P    A: 16 channels x 32 keys, packed once a head;   B: key pairs x 16 queries, from the scores
 // A row of ones among the channels of V' makes the tiles add up the exponentials: the sum and the output come from one

@@ -16,11 +16,12 @@ typedef struct tile_scratch {
     float *s[2];              // scores of this block and the next: (keys, TILE)
     float *o;                 // (channel tiles · 16, TILE); row `width` holds the sums
     int64_t *order;
+    uint8_t *marked;
     int32_t *fallback;
     int64_t fallback_count;
 } tile_scratch;
 
-INLINE int parts_of(const kernel_attention *p) { return p->products == kernel_bfloat16 ? 1 : MOST_PARTS; }
+INLINE int parts_of(const kernel_attention *p) { return p->products == kernel_products_bfloat16 ? 1 : MOST_PARTS; }
 INLINE int64_t padded_keys(const kernel_attention *p) { return attention_round_up(p->keys, GROUP); }
 INLINE int64_t padded_width(const kernel_attention *p) { return attention_round_up(p->width, 32); }
 INLINE int64_t channel_tiles(const kernel_attention *p) { return p->width / LANES + 1; } // with the row of ones
@@ -31,12 +32,8 @@ INLINE int64_t represented_blocks(const kernel_attention *p) {
 INLINE int64_t largest_block(const kernel_attention *p) {
     const int64_t all = padded_keys(p);
     if (p->variant == kernel_attention_naive) return all;
-    if (p->variant == kernel_attention_fa2) return BLOCK;
-    const int64_t own = TILE * (p->keys / p->queries + 1) + 2 * (p->grid_width + 1);
-    const int64_t sink = p->leading_tokens > 0 ? p->leading_tokens : 1;
-    const int64_t priority = attention_round_up(own, GROUP) + attention_round_up(sink, GROUP) + 2 * GROUP;
-    const int64_t block = priority > BLOCK ? priority : BLOCK;
-    return block < all || all < BLOCK ? block : all;
+    const int64_t priority = attention_freezes(p) ? ATTENTION_MOST_PRIORITY_KEYS : 0;
+    return priority < BLOCK ? BLOCK : priority < all ? priority : all < BLOCK ? BLOCK : all;
 }
 
 static size_t divide_scratch(const kernel_attention *p, void *scratch, tile_scratch *x) {
@@ -56,6 +53,7 @@ static size_t divide_scratch(const kernel_attention *p, void *scratch, tile_scra
     PART(k, uint16_t, parts * padded_keys(p) * padded_width(p));
     PART(v, uint16_t, parts * padded_keys(p) * channel_tiles(p) * LANES);
     PART(order, int64_t, padded_keys(p) / GROUP + 1);
+    PART(marked, uint8_t, padded_keys(p) / GROUP + 1);
     PART(fallback, int32_t, p->queries);
     return offset;
 }
@@ -188,7 +186,7 @@ INLINE void attend_tile(
     UNROLL for (int v = 0; v < vectors; v++) state.maximum[v] = vf_set(LOWEST_MAXIMUM);
 
     const int64_t groups = padded_keys(p) / GROUP;
-    const int64_t priority_groups = attention_order_groups(p, frozen, rows[0], count, GROUP, x->order);
+    const int64_t priority_groups = attention_order_groups(p, frozen, rows[0], count, GROUP, x->order, x->marked);
     if (frozen) {
         estimate_maximum(p, x, &state, vectors);
         counters->tiles += add_blocks(p, x, &state, x->order, groups, priority_groups, 1, vectors, parts);
@@ -244,7 +242,7 @@ static void attend_rows(
         (one_part ? attend_tile_2_1 : attend_tile_2_3)(p, x, head, rows, count, frozen, fallback, counters);
 }
 
-// As in attention_f32.h, from the first part of the keys: an estimate needs no more.
+// As in attention_tiles.h, from the first part of the keys: an estimate needs no more.
 static void represent_key_blocks(const kernel_attention *p, const tile_scratch *x) {
     const int64_t width = padded_width(p), blocks = represented_blocks(p);
     for (int64_t block = 0; block < blocks; block++) {

@@ -1,4 +1,4 @@
-// Backward attention with float32 arithmetic: FlashAttention-2, algorithm 2, on the tiles of attention_f32.h.
+// Backward attention with float32 arithmetic: FlashAttention-2, algorithm 2, on the tiles of attention_tiles.h.
 //
 // For a tile of queries and a block of keys, with l the log-sum-exp, D = Σ do · o of a row and scores in base 2:
 //     p = exp2(k·q - l)      dp - D = v·do - D      ds = p (dp - D)
@@ -6,13 +6,15 @@
 // The first two products and dq have lanes = queries, as in the forward pass; dv and dk have lanes = channels and
 // broadcast p and ds, which are already there. Nothing is transposed but the rows of the tile.
 
+enum { GRADIENT_BLOCK = 64 }; // keys a block
+
 typedef struct gradient_scratch {
     float *k, *v;                   // dense head, (keys, padded width), keys padded to groups
     float *k_gradient, *v_gradient; // (keys, row): sums over the tiles of queries
     float *q, *o_gradient;          // tile, transposed: (width, TILE)
     float *q_rows, *o_gradient_rows; // tile, (TILE, row)
     float *q_gradient;              // tile, transposed: (padded width, TILE)
-    float *p, *s_gradient;          // (BLOCK, TILE)
+    float *p, *s_gradient;          // (GRADIENT_BLOCK, TILE)
 } gradient_scratch;
 
 // Channels of a row whose lanes are channels.
@@ -26,8 +28,8 @@ static size_t divide_gradient_scratch(const kernel_attention *p, void *scratch, 
     PART(q_rows, float, TILE * row);
     PART(o_gradient_rows, float, TILE * row);
     PART(q_gradient, float, padded_width(p) * TILE);
-    PART(p, float, BLOCK * TILE);
-    PART(s_gradient, float, BLOCK * TILE);
+    PART(p, float, GRADIENT_BLOCK * TILE);
+    PART(s_gradient, float, GRADIENT_BLOCK * TILE);
     PART(k, float, padded_keys(p) * padded_width(p));
     PART(v, float, padded_keys(p) * padded_width(p));
     PART(k_gradient, float, padded_keys(p) * row);
@@ -74,45 +76,34 @@ static void add_outer(
         }
 }
 
-// Scores of a group whose keys are `stride` apart.
-INLINE void strided_group_scores(
-    const float *q, const float *k, int64_t stride, int64_t width, int vectors, const vf *start,
-    vf s[GROUP][TILE_VECTORS]) {
-    UNROLL for (int key = 0; key < GROUP; key++)
-        UNROLL for (int v = 0; v < vectors; v++) s[key][v] = start[v];
-    for (int64_t c = 0; c < width; c++) {
-        vf queries[TILE_VECTORS];
-        UNROLL for (int v = 0; v < vectors; v++) queries[v] = vf_load(q + c * TILE + v * LANES);
-        UNROLL for (int key = 0; key < GROUP; key++) {
-            const vf channel = vf_set(k[key * stride + c]);
-            UNROLL for (int v = 0; v < vectors; v++) s[key][v] = vf_fma(channel, queries[v], s[key][v]);
-        }
-    }
-}
-
 INLINE void gradient_block(
     const kernel_attention *p, const gradient_scratch *x, const float *log_sum_exp, const float *o_dot, int64_t first,
     int64_t keys, int64_t queries, int vectors, bool rounded) {
     const int64_t stride = padded_width(p), row = padded_row(p), groups = attention_round_up(keys, GROUP) / GROUP;
+    const tile_mode mode = {vectors, FLOAT32, FLOAT32};
+    const uint32_t *k = (const uint32_t *)x->k, *v_words = (const uint32_t *)x->v;
     vf start[TILE_VECTORS], dot_start[TILE_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) {
         start[v] = -vf_load(log_sum_exp + v * LANES);
         dot_start[v] = -vf_load(o_dot + v * LANES);
     }
-    int64_t order[BLOCK / GROUP];
+    int64_t order[GRADIENT_BLOCK / GROUP];
     for (int64_t g = 0; g < groups; g++) {
         const int64_t key_first = first + g * GROUP;
         order[g] = key_first;
         vf s[GROUP][TILE_VECTORS];
-        strided_group_scores(x->q, x->k + key_first * stride, stride, p->width, vectors, start, s);
-        if (key_first + GROUP > p->keys) mask_missing_keys(s, vectors, p->keys - key_first);
+        key_scores(x->q, k + key_first * stride, stride, p->width, GROUP, mode, start, s);
+        // Scores of keys that do not exist become -∞. Comparing constants keeps s in registers.
+        UNROLL for (int key = 0; key < GROUP; key++)
+            if (key >= p->keys - key_first)
+                UNROLL for (int v = 0; v < vectors; v++) s[key][v] = vf_set(-__builtin_inff());
         UNROLL for (int key = 0; key < GROUP; key++)
             UNROLL for (int v = 0; v < vectors; v++) {
                 vf e = exp2_score(s[key][v]);
                 if (rounded) e = vf_rounded_to_bfloat16(e);
                 vf_store(x->p + (g * GROUP + key) * TILE + v * LANES, e);
             }
-        strided_group_scores(x->o_gradient, x->v + key_first * stride, stride, p->width, vectors, dot_start, s);
+        key_scores(x->o_gradient, v_words + key_first * stride, stride, p->width, GROUP, mode, dot_start, s);
         UNROLL for (int key = 0; key < GROUP; key++)
             UNROLL for (int v = 0; v < vectors; v++) {
                 vf g_score = vf_load(x->p + (g * GROUP + key) * TILE + v * LANES) * s[key][v];
@@ -120,7 +111,11 @@ INLINE void gradient_block(
                 vf_store(x->s_gradient + (g * GROUP + key) * TILE + v * LANES, g_score);
             }
     }
-    add_products(x->q_gradient, stride, x->k, stride, x->s_gradient, order, groups, vectors, first == 0, NULL);
+    const uint32_t *s_gradient = (const uint32_t *)x->s_gradient;
+    if (first == 0)
+        add_products(x->q_gradient, stride, k, stride, s_gradient, order, groups, mode, accumulation_begin, NULL, NULL);
+    else
+        add_products(x->q_gradient, stride, k, stride, s_gradient, order, groups, mode, accumulation_add, NULL, NULL);
     add_outer(x->v_gradient + first * row, x->p, x->o_gradient_rows, row, queries, groups * GROUP);
     add_outer(x->k_gradient + first * row, x->s_gradient, x->q_rows, row, queries, groups * GROUP);
 }
@@ -177,7 +172,7 @@ INLINE void store_rows(
 static void vector_attention_gradient(const kernel_attention *p, int64_t begin, int64_t end, void *scratch) {
     gradient_scratch x;
     divide_gradient_scratch(p, scratch, &x);
-    const bool rounded = p->products == kernel_bfloat16;
+    const bool rounded = p->products != kernel_products_float32;
     const int64_t row = padded_row(p), tiles = attention_tiles(p, TILE);
     const size_t gradient_bytes = (size_t)(padded_keys(p) * row) * sizeof(float);
     float factors[TILE];
@@ -206,8 +201,8 @@ static void vector_attention_gradient(const kernel_attention *p, int64_t begin, 
                 log_sum_exp[i] =
                     i < range.count ? p->log_sum_exp[head * p->queries + range.first + i] * ATTENTION_LOG2_E : 0;
             dot_rows(p, head, range, o_dot);
-            for (int64_t first = 0; first < p->keys; first += BLOCK) {
-                const int64_t keys = p->keys - first < BLOCK ? p->keys - first : BLOCK;
+            for (int64_t first = 0; first < p->keys; first += GRADIENT_BLOCK) {
+                const int64_t keys = p->keys - first < GRADIENT_BLOCK ? p->keys - first : GRADIENT_BLOCK;
 #define GRADIENT_CALL(v)                                                                                               \
     (rounded ? gradient_block_##v##_true : gradient_block_##v##_false)(                                                \
         p, &x, log_sum_exp, o_dot, first, keys, queries)

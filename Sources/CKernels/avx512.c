@@ -15,7 +15,8 @@
 #include "vector.h"
 #include "loops.h"
 #include "attention_rows.h"
-#include "attention_f32.h"
+#include "attention_pack.h"
+#include "attention_tiles.h"
 #include "attention_gradient_f32.h"
 
 #pragma clang attribute pop

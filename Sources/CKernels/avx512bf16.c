@@ -1,4 +1,4 @@
-// The tables' functions for AVX-512 with instructions that round to bfloat16, without and with AMX tiles.
+// The tables' functions for AVX-512 with dot products of bfloat16 numbers and bytes, without and with AMX tiles.
 
 #if defined(__x86_64__)
 
@@ -10,14 +10,16 @@
 #include "tables.h"
 
 #pragma clang attribute push(                                                                                          \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))), apply_to = function)
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni,avx512vbmi,avx512vbmi2,avx2,fma"))), apply_to = function)
 
 #define LANES 16
 #define ROUNDS_TO_BFLOAT16
+#define HAS_DOT_PRODUCTS
 #include "vector.h"
 #include "loops.h"
 #include "attention_rows.h"
-#include "attention_f32.h"
+#include "attention_pack.h"
+#include "attention_tiles.h"
 #include "attention_gradient_f32.h"
 
 #pragma clang attribute pop
@@ -29,8 +31,13 @@
 
 // Float32 products on tiles need three times the memory of the keys and values; they win where that stays in the
 // second-level cache and there are keys enough to pay for the packing.
+// Of the variants the tiles know the first ones, with the estimate that suits most.
 static bool runs_on_tiles(const kernel_attention *p) {
-    if (p->products == kernel_bfloat16) return true;
+    const bool known = p->variant == kernel_attention_naive || p->variant == kernel_attention_fa2 ||
+                       (p->variant == kernel_attention_vfa && p->estimate == kernel_estimate_automatic);
+    if (!known) return false;
+    if (p->products == kernel_products_bfloat16) return true;
+    if (p->products != kernel_products_float32) return false;
     const int64_t bytes = p->keys * 2 * 3 * (2 * attention_round_up(p->width, 32) + LANES);
     return p->keys >= 384 && bytes <= 1536 * 1024;
 }

@@ -27,7 +27,9 @@ kernel_isa kernel_best_isa(void) {
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
         return kernel_isa_avx2;
-    if (!__builtin_cpu_supports("avx512bf16")) return kernel_isa_avx512;
+    if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512vnni") ||
+        !__builtin_cpu_supports("avx512vbmi") || !__builtin_cpu_supports("avx512vbmi2"))
+        return kernel_isa_avx512;
     return has_amx_bf16() ? kernel_isa_amx : kernel_isa_avx512bf16;
 }
 

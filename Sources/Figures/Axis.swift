@@ -23,6 +23,12 @@ struct Axis {
         }
     }
 
+    /// An axis with given ends.
+    init(_ range: ClosedRange<Double>, isLogarithmic: Bool = false) {
+        (lower, upper) = (range.lowerBound, range.upperBound)
+        self.isLogarithmic = isLogarithmic
+    }
+
     /// 0 at the lower end, 1 at the upper one.
     func position(_ value: Double) -> Double {
         isLogarithmic ? log(value / lower) / log(upper / lower) : (value - lower) / (upper - lower)

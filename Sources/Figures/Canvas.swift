@@ -1,24 +1,30 @@
 internal import CCairo
 import ImageProcessing
 
-/// A surface to draw on; coordinates are pixels from the upper left corner.
+/// A surface to draw on; coordinates are in units of `scale` pixels from the upper left corner.
 final class Canvas {
     enum Anchor {
         case left, middle, right
     }
 
+    /// In units.
     let width: Int
     let height: Int
+    /// Pixels a unit.
+    let scale: Int
     private let surface: OpaquePointer
     private let context: OpaquePointer
 
-    init(width: Int, height: Int, background: Color) {
+    init(width: Int, height: Int, scale: Int = 1, background: Color) {
         precondition(
-            width > 0 && height > 0 && width < 32768 && height < 32768, "[Canvas] impossible size \(width) × \(height)")
+            width > 0 && height > 0 && scale > 0 && width * scale < 32768 && height * scale < 32768,
+            "[Canvas] impossible size \(width) × \(height) at \(scale) pixels a unit")
         self.width = width
         self.height = height
-        surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, Int32(width), Int32(height))
+        self.scale = scale
+        surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, Int32(width * scale), Int32(height * scale))
         context = cairo_create(surface)
+        cairo_scale(context, Double(scale), Double(scale))
         fill(x: 0, y: 0, width: Double(width), height: Double(height), background)
     }
 
@@ -51,6 +57,14 @@ final class Canvas {
         for point in points.dropFirst() { cairo_line_to(context, point.x, point.y) }
         cairo_stroke(context)
         cairo_set_dash(context, nil, 0, 0)
+    }
+
+    /// A filled circle.
+    func dot(x: Double, y: Double, radius: Double, _ color: Color) {
+        use(color)
+        cairo_new_sub_path(context)
+        cairo_arc(context, x, y, radius, 0, 2 * Double.pi)
+        cairo_fill(context)
     }
 
     /// Draws only inside a rectangle.
@@ -97,8 +111,9 @@ final class Canvas {
         return "…"
     }
 
-    /// Draws a picture in its own size.
+    /// Draws a picture in its own size; the canvas has a pixel a unit.
     func picture(_ picture: RGBImage, x: Int, y: Int) {
+        precondition(scale == 1, "[picture] expected a canvas of a pixel a unit, got \(scale)")
         cairo_surface_flush(surface)
         let stride = Int(cairo_image_surface_get_stride(surface))
         let target = UnsafeMutableRawPointer(cairo_image_surface_get_data(surface)!)
@@ -119,6 +134,7 @@ final class Canvas {
         cairo_surface_flush(surface)
         let stride = Int(cairo_image_surface_get_stride(surface))
         let source = UnsafeRawPointer(cairo_image_surface_get_data(surface)!)
+        let (width, height) = (width * scale, height * scale)
         var samples = [UInt8](repeating: 0, count: width * height * 3)
         for row in 0..<height {
             let line = (source + row * stride).assumingMemoryBound(to: UInt32.self)

@@ -24,6 +24,8 @@ public struct Color: Sendable, Equatable {
         Color(0x0072B2), Color(0xD55E00), Color(0x009E73), Color(0xCC79A7), Color(0xE69F00), Color(0x56B4E9),
     ]
 
+    /// Of what stands behind the curves.
+    static let paleSeries = Color(0xB8CBD8)
     static let ink = Color(0x222222)
     static let faintInk = Color(0x6B6B6B)
     static let grid = Color(0xE4E4E4)

@@ -22,6 +22,23 @@ public enum InstalledFiles {
         try find(name, folders: ["data/models", "models"], ending: ".safetensors", kind: .model, what: "model")
     }
 
+    /// The folder with the sample images.
+    ///
+    /// - Throws: `PipelineError` where the program was installed without them.
+    public static func sample() throws(PipelineError) -> String {
+        for root in roots {
+            for folder in ["data/sample", "sample"] {
+                var isFolder: ObjCBool = false
+                if FileManager.default.fileExists(atPath: root + "/" + folder, isDirectory: &isFolder),
+                    isFolder.boolValue
+                {
+                    return root + "/" + folder
+                }
+            }
+        }
+        throw PipelineError(.input, "no folder data/sample was found beside the program")
+    }
+
     private static func find(
         _ name: String, folders: [String], ending: String, kind: PipelineError.Kind, what: String
     ) throws(PipelineError) -> String {

@@ -6,11 +6,12 @@ public enum AttentionVariant: Sendable, Hashable {
     case naive
     /// Tiled attention with the online softmax (FlashAttention-2, arXiv 2307.08691).
     case fa2
-    /// FlashAttention-4: the online softmax with rescales only where the maximum grew by much.
+    /// The online softmax that rescales only where the maximum grew by much, as FlashAttention-4 does.
     case fa4
     /// Vector Relieved Flash Attention (arXiv 2604.12798): the maximum frozen after the priority tiles.
     case vfa
-    /// VFA without the blocks of keys whose probabilities are all below `threshold` times the row's largest so far.
+    /// VFA without the blocks of keys whose probabilities, relative to the row's frozen maximum, are all below `threshold`
+    /// (BLASST, arXiv 2512.12087).
     case vsa(threshold: Float)
 
     /// The variants that give the exact result.

@@ -7,7 +7,8 @@ public enum Precision: String, Sendable, Codable, CaseIterable, CustomStringConv
     /// Operands rounded to bfloat16.
     case bfloat16
     /// Operands of dense layers as 8-bit integers: weights symmetric with a scale for each output channel, rounded once;
-    /// activations symmetric with a scale for each token, found in every pass. What lies between the layers is bfloat16.
+    /// activations symmetric with a scale for each token, found in every pass. What lies between the layers is bfloat16;
+    /// attention multiplies queries and keys as 8-bit integers, probabilities and values in bfloat16.
     /// For inference only: there is no derivative. A processor without fast 8-bit products
     /// (``CPUBackend/hasInt8Products``) computes in bfloat16 or float32 instead.
     case int8

@@ -16,7 +16,7 @@ struct AttentionBackwardTests {
         var random = SampleGenerator(seed: 22)
         let oGradient = random.normals(heads * queries * width)
         for (storage, products) in [
-            (ElementType.float32, ElementType.float32), (.float32, .bfloat16), (.bfloat16, .bfloat16),
+            (ElementType.float32, AttentionProducts.float32), (.float32, .bfloat16), (.bfloat16, .bfloat16),
         ] {
             let kernel = AttentionKernel(
                 batch: 1, heads: heads, tokens: queries, keys: keys, width: width, storage: storage,

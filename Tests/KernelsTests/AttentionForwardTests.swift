@@ -40,12 +40,24 @@ struct AttentionForwardTests {
         return (o, lse)
     }
 
+    /// The relative error that normal numbers may have: a few units of the factors' last place; with 8 bits, of which scores
+    /// and probabilities lose some each, 5 %.
+    static func limit(_ products: AttentionProducts) -> Double {
+        switch products {
+        case .float32: 5e-6
+        case .bfloat16: 1.5e-2
+        case .int8BFloat16: 3e-2
+        case .int8: 6e-2
+        }
+    }
+
     @Test("agrees with double precision on every shape", arguments: InstructionSet.available, shapes)
     func agreesOnShapes(set: InstructionSet, shape: Shape) {
         let input = AttentionInput.normal.sample(
             heads: 2, queries: shape.queries, keys: shape.keys, width: shape.width, seed: 1)
         for (storage, products) in [
-            (ElementType.float32, ElementType.float32), (.float32, .bfloat16), (.bfloat16, .bfloat16),
+            (ElementType.float32, AttentionProducts.float32), (.float32, .bfloat16), (.bfloat16, .bfloat16),
+            (.float32, .int8), (.bfloat16, .int8), (.bfloat16, .int8BFloat16),
         ] {
             for algorithm in AttentionAlgorithm.allCases {
                 let kernel = AttentionKernel(
@@ -53,7 +65,7 @@ struct AttentionForwardTests {
                     products: products, algorithm: algorithm, instructionSet: set)
                 let run = AttentionRun(kernel, q: input.q, k: input.k, v: input.v)
                 let truth = Self.truth(kernel, q: input.q, k: input.k, v: input.v)
-                let limit = products == .float32 ? 5e-6 : 1.5e-2
+                let limit = Self.limit(products)
                 #expect(relativeError(run.o, truth.o) < limit, "\(storage) \(products) \(algorithm)")
                 let lseError = zip(run.logSumExp, truth.lse).map { abs(Double($0) - $1) }.max() ?? 0
                 #expect(lseError < (products == .float32 ? 1e-4 : 0.1), "\(storage) \(products) \(algorithm)")
@@ -67,7 +79,7 @@ struct AttentionForwardTests {
     func vfaIsAsExactAsFA2(set: InstructionSet, input: AttentionInput) {
         for (tokens, width) in [(257, 64), (130, 48), (513, 32)] {
             let sample = input.sample(heads: 1, queries: tokens, keys: tokens, width: width, seed: 7)
-            for products in ElementType.allCases {
+            for products in AttentionProducts.allCases {
                 var kernel = AttentionKernel(
                     batch: 1, heads: 1, tokens: tokens, width: width, products: products, algorithm: .fa2,
                     instructionSet: set)
@@ -76,11 +88,14 @@ struct AttentionForwardTests {
                 kernel.algorithm = .vfa
                 let frozen = AttentionRun(kernel, q: sample.q, k: sample.k, v: sample.v)
                 let errors = (relativeError(online.o, truth), relativeError(frozen.o, truth))
+                // With 8-bit probabilities a frozen maximum costs bits: a bit is kept free, up to two may be missing.
+                let factor = products == .int8 ? 4.0 : 2.0
                 #expect(
-                    errors.1 <= 2 * errors.0 + 1e-7, "\(tokens) \(width) \(products): \(errors), \(frozen.counters)")
-                #expect(frozen.counters.rescales == 0)
+                    errors.1 <= factor * errors.0 + 1e-7, "\(tokens) \(width) \(products): \(errors), \(frozen.counters)")
+                #expect(frozen.counters.rescales == frozen.counters.redoneTiles)
+                if products != .int8 { #expect(frozen.counters.redoneTiles == 0) }
                 #expect(online.counters.fallbackRows == 0)
-                if tokens > 2 * 64 { #expect(online.counters.rescales > 0) }
+                if tokens > 256 && products != .int8 { #expect(online.counters.rescales > 0) }
             }
         }
     }
@@ -90,9 +105,10 @@ struct AttentionForwardTests {
         var redone = 0
         for input in AttentionInput.allCases {
             let sample = input.sample(heads: 2, queries: 197, keys: 197, width: 64, seed: 3)
-            for products in ElementType.allCases {
-                let kernel = AttentionKernel(
+            for products in [AttentionProducts.float32, .bfloat16] {
+                var kernel = AttentionKernel(
                     batch: 1, heads: 2, tokens: 197, width: 64, products: products, algorithm: .vfa, instructionSet: set)
+                kernel.estimate = .none
                 let run = AttentionRun(kernel, q: sample.q, k: sample.k, v: sample.v)
                 redone += run.counters.fallbackRows
                 let truth = Self.truth(kernel, q: sample.q, k: sample.k, v: sample.v).o

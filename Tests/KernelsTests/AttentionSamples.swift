@@ -101,14 +101,18 @@ struct AttentionRun {
     var logSumExp: [Float]
     var counters: AttentionKernelCounters
 
-    init(_ kernel: AttentionKernel, q: [Float], k: [Float], v: [Float], pool: WorkerPool? = nil) {
+    init(
+        _ kernel: AttentionKernel, q: [Float], k: [Float], v: [Float],
+        certificate: UnsafeMutablePointer<Float>? = nil, pool: WorkerPool? = nil
+    ) {
         self.kernel = kernel
         let rows = kernel.batch * kernel.heads * kernel.queries
         var o = [Float](repeating: .nan, count: rows * kernel.width)
         var logSumExp = [Float](repeating: .nan, count: rows)
         counters = AttentionRun.withOperands(kernel, [q, k, v, o]) { operands, results in
             let counters = kernel.forward(
-                q: operands[0], k: operands[1], v: operands[2], into: operands[3], logSumExp: &logSumExp, pool: pool)
+                q: operands[0], k: operands[1], v: operands[2], into: operands[3], logSumExp: &logSumExp,
+                certificate: certificate, pool: pool)
             o = results(3)
             return counters
         }

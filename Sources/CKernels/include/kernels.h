@@ -28,7 +28,7 @@ typedef enum kernel_isa {
     kernel_isa_portable = 0,   // C for the baseline of the platform
     kernel_isa_avx2 = 1,       // AVX2, FMA
     kernel_isa_avx512 = 2,     // AVX-512 F, BW, DQ, VL
-    kernel_isa_avx512bf16 = 3, // and AVX-512 BF16
+    kernel_isa_avx512bf16 = 3, // and AVX-512 BF16, VNNI, VBMI, VBMI2
     kernel_isa_amx = 4,        // and AMX tiles with bfloat16 products
 } kernel_isa;
 
@@ -92,8 +92,29 @@ typedef struct kernel_epilogue {
 typedef enum kernel_attention_variant {
     kernel_attention_naive = 0, // all scores of a row, their maximum, their exponentials, their sum
     kernel_attention_fa2 = 1,   // tiles with the online softmax (FlashAttention-2, arXiv 2307.08691)
-    kernel_attention_vfa = 2,   // tiles with the maximum frozen after a priority tile (VFA, arXiv 2604.12798)
+    kernel_attention_fa4 = 2,   // the same, but a tile is rescaled only when a maximum grew by more than a threshold
+    kernel_attention_vfa = 3,   // tiles with the maximum frozen after a priority tile (VFA, arXiv 2604.12798)
+    kernel_attention_vsa = 4,   // VFA that leaves out key blocks whose scores are all small (BLASST, arXiv 2512.12087)
 } kernel_attention_variant;
+
+// Precision of the factors of the two matrix products.
+typedef enum kernel_products {
+    kernel_products_float32 = 0,
+    kernel_products_bfloat16 = 1, // bfloat16 factors, float32 sums
+    // Both products in 8 bits, int32 sums: queries with a scale a token, keys (less their mean) with a scale for each 8
+    // tokens, values (less the middle of their range) with a scale a channel, exponentials unsigned with 8 bits.
+    kernel_products_int8 = 2,
+    kernel_products_int8_bfloat16 = 3, // scores as int8, exponentials and values as bfloat16
+} kernel_products;
+
+// How VFA's maximum begins, before the exact scores of the priority tile raise it.
+typedef enum kernel_maximum_estimate {
+    kernel_estimate_automatic = 0,   // what measures best for the shape and the products
+    kernel_estimate_none = 1,        // the priority tile alone
+    kernel_estimate_signed_abs_max = 2, // a key block stands for itself by its largest entry a channel, with its sign
+    kernel_estimate_mean = 3,        // a key block stands for itself by its mean
+    kernel_estimate_sampled = 4,     // scores of sampled keys, carried on to the expected maximum of all
+} kernel_maximum_estimate;
 
 // A (batch, head, token, channel) array: channels are adjacent, the other strides are given in elements.
 typedef struct kernel_strided {
@@ -104,9 +125,12 @@ typedef struct kernel_strided {
 typedef struct kernel_attention_counters {
     int64_t tiles;              // (query tile, key block) pairs whose scores were computed
     int64_t row_maximum_tiles;  // of them, pairs whose row maxima were computed
+    int64_t skipped_tiles;      // of them, pairs that VSA left out
+    int64_t redone_tiles;       // of them, pairs done again because an 8-bit exponential overflowed
     int64_t rescales;           // multiplications of a query tile's accumulator by a new maximum's factor
     int64_t fallback_rows;      // rows that failed VFA's guard and were redone with the online softmax
-    int64_t fallback_tiles;     // what those rows cost, kept apart from the three counts above
+    int64_t uncertain_rows;     // of them, rows of VSA whose certificate was above the tolerance
+    int64_t fallback_tiles;     // what those rows cost, kept apart from the counts of tiles and rescales above
     int64_t fallback_rescales;
 } kernel_attention_counters;
 
@@ -115,12 +139,20 @@ typedef struct kernel_attention {
     int64_t batch, heads, queries, keys, width; // width of a head: 1 … 128
     float scale;                                // positive
     kernel_type storage;                        // of q, k, v, o (and of the gradients)
-    kernel_type products;                       // precision of the factors of the matrix products; sums are float32
+    kernel_products products;
     kernel_attention_variant variant;
+    kernel_maximum_estimate estimate; // VFA and VSA
+    float rescale_threshold;          // FA4: log2 by which a maximum may grow; 8-bit exponentials bear at most 1
+    float skip_threshold;             // VSA: λ, the exponential (relative to the frozen maximum) below which a score is small
+    float tolerance;                  // VSA: rows whose certificate is larger are redone; 1: none
     int64_t leading_tokens; // class and register tokens before the grid: the sink keys of VFA's priority tile
     int64_t grid_width;     // tokens a grid row, for the 2-D neighbours in VFA's priority tile; 0: unknown
+    // Where the tokens of the grid lie: token leading_tokens + i is cell cells[i] of the grid, counted row by row, and
+    // cell j is token tokens[j]. NULL: row by row.
+    const int32_t *cells, *tokens;
     kernel_strided q, k, v, o;
     float *log_sum_exp; // (batch, heads, queries), natural logarithm; written by forward where not NULL, read by backward
+    float *certificate; // VSA, (batch, heads, queries), where not NULL: |error| of o ≤ this · (max v - min v), a channel
     // Backward only.
     kernel_strided o_gradient;
     kernel_strided q_gradient, k_gradient, v_gradient; // written, not added to

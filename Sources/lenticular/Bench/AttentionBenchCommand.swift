@@ -40,6 +40,12 @@ struct AttentionBenchCommand: ParsableCommand {
     @Option(help: "Use a lesser instruction set: avx2, avx512, avx512bf16, amx.")
     var instructions: String?
 
+    @Flag(help: "Instead measure what VFA relies on, on a backbone's own queries, keys and values for real images.")
+    var statistics = false
+
+    @OptionGroup(title: "With --statistics")
+    var statisticsOptions: AttentionStatisticsOptions
+
     @OptionGroup var json: JSONOption
 
     private static let sets: [String: InstructionSet] = [
@@ -76,6 +82,9 @@ struct AttentionBenchCommand: ParsableCommand {
     }
 
     func run() throws {
+        if statistics {
+            return try AttentionStatisticsReporter(options: statisticsOptions, json: json, workers: workers).run()
+        }
         let shapes = widths.split(separator: ",").compactMap { Int($0) }.flatMap { width in
             tokens.split(separator: ",").compactMap { Int($0) }.map { tokens in
                 var shape = AttentionBenchmark.Shape(tokens: tokens, width: width)

@@ -58,7 +58,9 @@ struct ProbeBenchCommand: ParsableCommand {
     }
 
     struct Report: Encodable {
+        var program = "lenticular \(ProgramVersion.current)"
         var model: String
+        var precision: Precision
         var views: Int
         var column: String
         var objects: Int
@@ -136,7 +138,7 @@ struct ProbeBenchCommand: ParsableCommand {
         }
         try json.write(
             Report(
-                model: model, views: views, column: column, objects: classes.count, classes: counts, seeds: seeds,
+                model: model, precision: precision, views: views, column: column, objects: classes.count, classes: counts, seeds: seeds,
                 rows: rows))
     }
 
