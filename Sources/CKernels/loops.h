@@ -501,3 +501,5 @@ static void vector_patchify(
                             (char *)tokens + (size_t)(out + gx * token) * out_size, tokens_type, patch);
                 }
 }
+
+#include "dense_loops.h"

@@ -39,6 +39,15 @@ void portable_layer_norm_gradient(
 void portable_bias_gelu(const void *, const float *, void *, kernel_type, int64_t, int64_t);
 void portable_bias_gelu_gradient(
     const void *, const float *, const void *, void *, float *, kernel_type, int64_t, int64_t);
+void portable_quantize_rows(const void *, kernel_type, int8_t *, float *, int64_t, int64_t);
+void portable_epilogue(const kernel_epilogue *, void *, kernel_type, int64_t, int64_t);
+void portable_epilogue_quantized(const kernel_epilogue *, float *, int8_t *, float *, float *, int64_t, int64_t);
+
+// The least value that an epilogue can give, or -∞ where none is known. GELU has its minimum, -0.16998, at -0.7518.
+static inline float epilogue_lower_bound(const kernel_epilogue *e) {
+    if (e->factor || e->residual || e->activation == kernel_activation_none) return -__builtin_inff();
+    return e->activation == kernel_activation_gelu ? -0.17f : 0;
+}
 void portable_softmax_rows(const void *, void *, bool, kernel_type, int64_t, int64_t);
 void portable_softmax_rows_gradient(const void *, const void *, void *, bool, kernel_type, int64_t, int64_t);
 void portable_adamw(

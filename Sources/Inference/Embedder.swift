@@ -11,7 +11,8 @@ public struct Embedder: Sendable {
     public let model: VisionTransformer
     /// How stamps must be made for this model.
     public let normalization: StampNormalization
-    public let attention: AttentionVariant
+    /// How the network computes.
+    public let execution: Execution
     /// Views of each stamp whose embeddings are averaged: 1, 4 (quarter turns) or 8 (and their mirror images). The sky has no
     /// up: with views, a galaxy's embedding hardly depends on how it is turned.
     public let views: Int
@@ -26,7 +27,7 @@ public struct Embedder: Sendable {
     /// - Parameter threads: 1 for one embedder shared by a worker a core.
     /// - Throws: `InferenceError` naming what is missing or does not fit.
     public init(
-        path: String, precision: DType = .float32, attention: AttentionVariant = .vfa, views: Int = 1,
+        path: String, precision: Precision = .float32, attention: AttentionVariant = .vfa, views: Int = 1,
         threads: Int = 1
     ) throws(InferenceError) {
         do {
@@ -59,7 +60,7 @@ public struct Embedder: Sendable {
             )
         }
         precondition([1, 4, 8].contains(views), "[Embedder] expected 1, 4 or 8 views, got \(views)")
-        self.attention = attention
+        execution = Execution(precision: precision, attention: attention)
         self.views = views
     }
 
@@ -81,7 +82,8 @@ public struct Embedder: Sendable {
 
     private func embedding(of stamps: [Float], _ count: Int) -> [Float] {
         model.embed(
-            batch: stamps, count: count, height: normalization.size, width: normalization.size, attention: attention)
+            batch: stamps, count: count, height: normalization.size, width: normalization.size,
+            precision: execution.precision, attention: execution.attention)
     }
 
     /// Square planes turned by `view` quarters anticlockwise; from 4 on mirrored first.

@@ -94,14 +94,14 @@ public struct MaskedAutoencoder: Module {
         let indices = mask.visibleIndices(on: patches.backend)
         let (batch, count) = (patches.shape[0], configuration.encoder.gridSize * configuration.encoder.gridSize)
 
-        let visible = patches.gatherTokens(indices).cast(to: execution.precision)
+        let visible = patches.gatherTokens(indices).cast(to: execution.precision.activations)
         let positions = encoder.positionEmbedding.patches(
             rows: configuration.encoder.gridSize, columns: configuration.encoder.gridSize)
         let seen = positions.reshape([count, -1]).gather(rows: indices.reshape([-1]))
             .reshape([batch, mask.visibleCount, -1])
         let tokens = encoder.encode(encoder.patchEmbedding.project(visible) + seen, execution)
 
-        let narrow = decoderEmbedding(tokens.cast(to: execution.precision), output: .float32)
+        let narrow = decoderEmbedding(tokens.cast(to: execution.precision.activations), output: .float32)
         let prefix = configuration.encoder.prefixCount
         let filled =
             narrow.slice(axis: 1, prefix..<narrow.shape[1]).scatterTokens(indices, count: count)
@@ -110,7 +110,7 @@ public struct MaskedAutoencoder: Module {
                 rows: configuration.encoder.gridSize, columns: configuration.encoder.gridSize)
         var x = Tensor.concat([narrow.slice(axis: 1, 0..<prefix), filled], axis: 1)
         for block in decoderBlocks { x = block(x, execution) }
-        let decoded = decoderNorm(x.slice(axis: 1, prefix..<x.shape[1]), output: execution.precision)
+        let decoded = decoderNorm(x.slice(axis: 1, prefix..<x.shape[1]), output: execution.precision.activations)
         return prediction(decoded, output: .float32)
     }
 

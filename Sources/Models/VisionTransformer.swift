@@ -52,8 +52,8 @@ public struct VisionTransformer: Module {
     /// The backend that the parameters live on.
     public var backend: any Backend { classToken.backend }
 
-    /// The type of the product weights, and so the precision that costs no conversion.
-    public var precision: DType { patchEmbedding.weight.dtype }
+    /// The precision that the product weights are stored in.
+    public var precision: Precision { patchEmbedding.weight.dtype == .float32 ? .float32 : .bfloat16 }
 
     // MARK: - Forward
 
@@ -62,16 +62,26 @@ public struct VisionTransformer: Module {
     /// - Parameter images: (B, C, H, W) float32, normalised as in training; H and W multiples of the patch size, of any
     ///   size: positions are interpolated.
     public func callAsFunction(_ images: Tensor, _ execution: Execution = Execution()) -> Tensor {
+        encode(positioned(images, execution), execution)
+    }
+
+    /// Patch tokens with their positions, (B, patches, width).
+    private func positioned(_ images: Tensor, _ execution: Execution) -> Tensor {
         let patch = configuration.patchSize
         let positions = positionEmbedding.patches(rows: images.shape[2] / patch, columns: images.shape[3] / patch)
-        return encode(patchEmbedding(images, execution) + positions, execution)
+        return patchEmbedding(images, execution) + positions
     }
 
     /// Patch tokens that carry their positions, (B, K, width), through prefix, blocks and final norm: all patches of an
     /// image, or those that a mask left.
-    public func encode(_ patches: Tensor, _ execution: Execution) -> Tensor {
+    ///
+    /// - Parameter kept: return only the first tokens, so many of them: in the last block the others are keys and values, but
+    ///   nothing else is computed for them.
+    public func encode(_ patches: Tensor, kept: Int? = nil, _ execution: Execution) -> Tensor {
         var x = Tensor.concat(prefixTokens(batch: patches.shape[0]) + [patches], axis: 1)
-        for block in blocks { x = block(x, execution) }
+        for (index, block) in blocks.enumerated() {
+            x = block(x, kept: index == blocks.count - 1 ? kept : nil, execution)
+        }
         return norm(x)
     }
 
@@ -109,11 +119,11 @@ public struct VisionTransformer: Module {
     ///   - batch: count × channels × height × width numbers, normalised as in training.
     ///   - count: number of images.
     ///   - height, width: of the images, multiples of the patch size; the configured size by default.
-    ///   - precision: type of the products; by default that of the weights. Another one converts the weights in every
-    ///     call: load or ``Module/converted(to:)`` the model in the precision wanted.
+    ///   - precision: of the products; by default that of the weights. Weights are converted once for each precision in
+    ///     use; a model loaded in the precision wanted, or ``Module/converted(to:)``, keeps no others.
     /// - Returns: count × embeddingWidth numbers.
     public func embed(
-        batch: [Float], count: Int, height: Int? = nil, width: Int? = nil, precision: DType? = nil,
+        batch: [Float], count: Int, height: Int? = nil, width: Int? = nil, precision: Precision? = nil,
         attention: AttentionVariant = .vfa
     ) -> [Float] {
         let shape = [
@@ -121,7 +131,8 @@ public struct VisionTransformer: Module {
         ]
         let images = Tensor(batch, shape: shape, on: backend)
         let execution = Execution(precision: precision ?? self.precision, attention: attention)
-        return pool(self(images, execution)).floats()
+        let kept = configuration.pooling == .classToken ? 1 : nil
+        return pool(encode(positioned(images, execution), kept: kept, execution)).floats()
     }
 
     public mutating func forEachParameter(

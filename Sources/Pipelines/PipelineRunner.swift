@@ -293,27 +293,18 @@ struct EmbeddingStage: Sendable {
     let workers: Int
     private let name: String
     private let path: String
-    private let precision: String
 
     init(_ settings: EmbedSettings) throws(PipelineError) {
         path = try InstalledFiles.model(named: settings.model)
         name = settings.model
-        precision = settings.precision
         batch = settings.batch
         workers = settings.workers > 0 ? settings.workers : ProcessInfo.processInfo.activeProcessorCount
         guard [1, 4, 8].contains(settings.views) else {
             throw PipelineError(.configuration, "embed.views: expected 1, 4 or 8, got \(settings.views)")
         }
-        let attention: AttentionVariant =
-            switch settings.attention {
-            case "fa2": .fa2
-            case "naive": .naive
-            default: .vfa
-            }
         do {
             embedder = try Embedder(
-                path: path, precision: settings.precision == "bfloat16" ? .bfloat16 : .float32, attention: attention,
-                views: settings.views)
+                path: path, precision: settings.precision, attention: settings.attention, views: settings.views)
         } catch {
             throw PipelineError(.model, path: error.path, error.reason)
         }
@@ -321,8 +312,8 @@ struct EmbeddingStage: Sendable {
 
     func provenance() throws(PipelineError) -> Provenance.Model {
         Provenance.Model(
-            name: name, sha256: try Digest.ofFile(path), precision: precision, attention: "\(embedder.attention)",
-            width: embedder.width)
+            name: name, sha256: try Digest.ofFile(path), precision: embedder.execution.precision.rawValue,
+            attention: embedder.execution.attention.description, width: embedder.width)
     }
 }
 

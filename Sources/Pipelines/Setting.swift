@@ -7,17 +7,20 @@ public struct Setting: Sendable {
     public let defaultValue: SettingValue
     /// The values that are allowed, where they can be listed.
     public let choices: [String]?
+    /// Decides where the choices are only examples, as for a name with a number.
+    let accepts: (@Sendable (String) -> Bool)?
     /// The range that a number must lie in.
     public let range: ClosedRange<Double>?
     public let help: String
 
     public init(
-        _ name: String, _ defaultValue: SettingValue, choices: [String]? = nil, range: ClosedRange<Double>? = nil,
-        help: String
+        _ name: String, _ defaultValue: SettingValue, choices: [String]? = nil,
+        accepts: (@Sendable (String) -> Bool)? = nil, range: ClosedRange<Double>? = nil, help: String
     ) {
         self.name = name
         self.defaultValue = defaultValue
         self.choices = choices
+        self.accepts = accepts
         self.range = range
         self.help = help
     }
@@ -93,7 +96,7 @@ extension Setting {
             case .list(let texts): texts
             default: []
             }
-        for text in given where !choices.contains(text) {
+        for text in given where !(accepts?(text) ?? choices.contains(text)) {
             let nearest = Spelling.nearest(to: text, among: choices).map { "; did you mean '\($0)'?" } ?? ""
             throw PipelineError(
                 .configuration, line: line,

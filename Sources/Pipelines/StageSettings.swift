@@ -1,3 +1,5 @@
+import Tensors
+
 /// The settings of each stage: a table that is read by the run file, and the typed values that the stage uses.
 
 extension PipelineSpecification.Stage {
@@ -82,10 +84,12 @@ package struct EmbedSettings {
         Setting(
             "model", .text("default"), help: "A model that ships with the program, by name, or a .safetensors file."),
         Setting(
-            "precision", .text("float32"), choices: ["float32", "bfloat16"], help: "Arithmetic of the matrix products."),
+            "precision", .text("float32"), choices: Precision.spellings,
+            help: "Arithmetic of the matrix products; int8 is the fastest and least exact."),
         Setting(
-            "attention", .text("vfa"), choices: ["vfa", "fa2", "naive"],
-            help: "Attention algorithm; all give the same result."),
+            "attention", .text("vfa"), choices: AttentionVariant.exact.map(\.description) + ["vsa:0.001"],
+            accepts: { AttentionVariant($0) != nil },
+            help: "Attention algorithm; all but vsa, which skips what is below its threshold, give the same result."),
         Setting(
             "views", .integer(4), range: 1...8,
             help:
@@ -96,16 +100,19 @@ package struct EmbedSettings {
     ]
 
     package let model: String
-    package let precision: String
-    package let attention: String
+    package let precision: Precision
+    package let attention: AttentionVariant
     package let views: Int
     package let batch: Int
     package let workers: Int
 
     package init(_ stage: PipelineSpecification.Stage) {
         model = stage.text("model")
-        precision = stage.text("precision")
-        attention = stage.text("attention")
+        guard let precision = Precision(stage.text("precision")),
+            let attention = AttentionVariant(stage.text("attention"))
+        else { preconditionFailure("[stage] precision or attention was not checked") }
+        self.precision = precision
+        self.attention = attention
         views = stage.integer("views")
         batch = stage.integer("batch")
         workers = stage.integer("workers")

@@ -48,6 +48,9 @@ public protocol Backend: AnyObject, Sendable {
     /// `out = activation(x · weightᵀ + bias) + residual`, x (…, K), weight (N, K), bias (N), residual and out (…, N).
     func linear(
         _ x: Tensor, weight: Tensor, bias: Tensor?, activation: Activation, residual: Tensor?, into out: Tensor)
+    /// `out = residual + layers(x)` without a derivative: x (…, K), residual and out (…, N) of any floating-point types. The
+    /// layers run on blocks of rows, so that what lies between them does not leave the cache.
+    func dense(_ layers: [DenseLayer], _ x: Tensor, residual: Tensor?, precision: Precision, into out: Tensor)
     /// Gradients of ``linear(_:weight:bias:activation:residual:into:)`` without activation with respect to weight (N, K)
     /// and bias (N).
     func linearWeightGradient(_ x: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor?)
@@ -64,11 +67,13 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: - Attention
 
-    /// Scaled dot-product attention on a fused (B, N, 3, H, d) buffer; out (B, N, H·d). `logSumExp` (B, H, N) float32
-    /// is filled where given, for the backward pass.
+    /// Scaled dot-product attention of the first Q tokens of a fused (B, N, 3, H, d) buffer; out (B, Q, H·d). `logSumExp`
+    /// (B, H, Q) float32 is filled where given, for the backward pass. `precision` is that of the products; at least that of the buffer unless
+    /// it is int8.
     func attention(
-        _ qkv: Tensor, shape: AttentionShape, variant: AttentionVariant, into out: Tensor, logSumExp: Tensor?)
-    /// Gradient of ``attention(_:shape:variant:into:logSumExp:)`` with respect to the fused buffer.
+        _ qkv: Tensor, shape: AttentionShape, variant: AttentionVariant, precision: Precision, into out: Tensor,
+        logSumExp: Tensor?)
+    /// Gradient of ``attention(_:shape:variant:precision:into:logSumExp:)`` with respect to the fused buffer.
     func attentionGradient(
         _ qkv: Tensor, shape: AttentionShape, out: Tensor, logSumExp: Tensor, gradient: Tensor, into qkvGradient: Tensor
     )
@@ -188,30 +193,24 @@ public struct ConvolutionGeometry: Sendable, Hashable {
 /// Sizes of an attention over a fused buffer of queries, keys and values.
 public struct AttentionShape: Sendable, Hashable {
     public var batch: Int
+    /// Tokens in the buffer: all are keys.
     public var tokens: Int
+    /// The first of the tokens, those whose result is wanted; all of them for a derivative.
+    public var queries: Int
     public var heads: Int
     /// Width of a head.
     public var headWidth: Int
     /// Factor on the scores, usually 1/sqrt(headWidth).
     public var scale: Float
 
-    public init(batch: Int, tokens: Int, heads: Int, headWidth: Int, scale: Float) {
+    public init(batch: Int, tokens: Int, queries: Int? = nil, heads: Int, headWidth: Int, scale: Float) {
         self.batch = batch
         self.tokens = tokens
+        self.queries = queries ?? tokens
         self.heads = heads
         self.headWidth = headWidth
         self.scale = scale
     }
-}
-
-/// Which attention algorithm runs; all give the exact softmax attention.
-public enum AttentionVariant: String, Sendable, CaseIterable, Codable {
-    /// Vector Relieved Flash Attention (arXiv 2604.12798): the maximum frozen after the priority tiles.
-    case vfa
-    /// Tiled attention with the online softmax (FlashAttention-2, arXiv 2307.08691).
-    case fa2
-    /// All scores at once.
-    case naive
 }
 
 /// What the attention kernels did.

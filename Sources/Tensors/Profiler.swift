@@ -6,7 +6,7 @@ import Synchronization
     import Musl
 #endif
 
-/// Accumulates the time a backend spends in each kind of work, summed over threads.
+/// Accumulates the time a backend spends in each kind of work, summed over the threads that call it.
 ///
 /// Disabled it costs one atomic load an operation. What a wall clock shows beyond the sum is the engine's own
 /// overhead (shape rules, allocation, the tape).
@@ -83,12 +83,14 @@ public final class Profiler: Sendable {
     }
 
     /// Runs the body and adds its time to a kind.
+    ///
+    /// - Parameter threads: threads that do such work at the same time for one caller; the time is divided by them.
     @inline(__always)
-    func measure<Result>(_ kind: Kind, _ body: () -> Result) -> Result {
+    func measure<Result>(_ kind: Kind, sharedBy threads: Int = 1, _ body: () -> Result) -> Result {
         guard isEnabled else { return body() }
         let start = Self.now()
         let result = body()
-        let elapsed = Self.now() - start
+        let elapsed = (Self.now() - start) / UInt64(threads)
         state.withLock {
             $0.nanoseconds[kind.rawValue] += elapsed
             $0.calls[kind.rawValue] += 1

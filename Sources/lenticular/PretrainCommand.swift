@@ -39,7 +39,7 @@ struct PretrainCommand: ParsableCommand {
     var seed: UInt64 = 1
 
     @Option(help: "Arithmetic of the matrix products: float32 or bfloat16. Weights are float32 in both.")
-    var precision: DType = .bfloat16
+    var precision: Precision = .bfloat16
 
     @Option(
         help: "What to keep of an image: a fraction of the shorter side (0.7), pixels (128px) or arcsec (20arcsec).")
@@ -116,7 +116,11 @@ struct PretrainCommand: ParsableCommand {
     }
 }
 
-extension DType: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
+
+extension AttentionVariant: ExpressibleByArgument {}
 
 extension StampNormalization.Crop: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Pipelines
+import Tensors
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -37,10 +38,22 @@ struct EmbedCommand: ParsableCommand {
     @Argument(help: "Folders and files to read.")
     var paths: [String]
 
+    @Option(help: "Arithmetic of the matrix products: float32, bfloat16 or int8; --set embed.precision is the same.")
+    var precision: Precision = .float32
+
+    @Option(
+        help: """
+            Attention algorithm: vfa, fa2, fa4, naive, or vsa with its threshold, such as vsa:0.001; --set embed.attention is \
+            the same.
+            """)
+    var attention: AttentionVariant = .vfa
+
     @OptionGroup var options: OutputOptions
 
     func run() throws {
-        let specification = PipelineSpecification(name: "embed", seed: 1, stages: [.load, .stamp, .embed, .catalog])
+        var specification = PipelineSpecification(name: "embed", seed: 1, stages: [.load, .stamp, .embed, .catalog])
+        try specification.set("embed.precision=\(precision)")
+        try specification.set("embed.attention=\(attention)")
         try options.execute(specification, input: paths)
     }
 }

@@ -25,7 +25,7 @@ private func relativeErrors(_ a: [Float], _ b: [Float]) -> (norm: Double, maximu
     static let styles = ["timm", "timm_registers", "dinov2", "dinov2_registers", "hugging_face"]
     let backend = CPUBackend(threads: 1)
 
-    func load(_ style: String, precision: DType = .float32) throws -> (VisionTransformer, Safetensors) {
+    func load(_ style: String, precision: Precision = .float32) throws -> (VisionTransformer, Safetensors) {
         let model = try VisionTransformer.load(
             path: fixtures.appending(path: "vit_\(style).safetensors").path, backend: backend, heads: 2,
             precision: precision)
@@ -53,9 +53,28 @@ private func relativeErrors(_ a: [Float], _ b: [Float]) -> (norm: Double, maximu
         let (model, reference) = try load("timm")
         let images = try reference.tensor("images", on: backend)
         let expected = model(images, Execution(attention: .naive)).floats()
-        for variant in AttentionVariant.allCases {
+        for variant in AttentionVariant.exact {
             #expect(relativeErrors(model(images, Execution(attention: variant)).floats(), expected).maximum < 1e-5)
         }
+    }
+
+    @Test(arguments: styles, Precision.allCases)
+    func keptTokensAreThoseOfAll(style: String, precision: Precision) throws {
+        let (model, reference) = try load(style)
+        let images = try reference.tensor("images", on: backend)
+        let execution = Execution(precision: precision)
+        let all = model(images, execution)
+        let patches = model.patchEmbedding(images, execution)
+        for kept in [1, model.configuration.prefixCount] {
+            let some = model.encode(patches + positions(of: model, images), kept: kept, execution)
+            #expect(some.shape == [images.shape[0], kept, model.configuration.width])
+            #expect(relativeErrors(some.floats(), all.slice(axis: 1, 0..<kept).floats()).maximum < 1e-5)
+        }
+    }
+
+    private func positions(of model: VisionTransformer, _ images: Tensor) -> Tensor {
+        let patch = model.configuration.patchSize
+        return model.positionEmbedding.patches(rows: images.shape[2] / patch, columns: images.shape[3] / patch)
     }
 
     @Test func theConfigurationIsInferredFromShapes() throws {

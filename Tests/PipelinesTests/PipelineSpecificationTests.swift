@@ -1,4 +1,5 @@
 import Pipelines
+import Tensors
 import Testing
 
 @Suite("Run files")
@@ -26,7 +27,7 @@ struct PipelineSpecificationTests {
         #expect(run.stages.map(\.kind) == [.load, .stamp, .embed, .score, .catalog, .contactSheet])
         let embed = EmbedSettings(try #require(run.stage(.embed)))
         #expect(
-            embed.batch == 8 && embed.precision == "bfloat16" && embed.attention == "vfa" && embed.model == "default")
+            embed.batch == 8 && embed.precision == .bfloat16 && embed.attention == .vfa && embed.model == "default")
         let score = ScoreSettings(try #require(run.stage(.score)))
         #expect(score.neighbours == 3 && score.standardise == false && score.metric == "euclidean")
         #expect(CatalogSettings(try #require(run.stage(.catalog))).formats == ["fits", "votable"])
@@ -51,6 +52,8 @@ struct PipelineSpecificationTests {
             ("stages:\n  - load\n  - stamp\n  - embed: {batch: many}", 4, "expected a whole number"),
             ("stages:\n  - load\n  - stamp\n  - embed: {batch: 0}", 4, "is not between 1 and 4096"),
             ("stages:\n  - load\n  - stamp\n  - embed: {precision: float23}", 4, "did you mean 'float32'"),
+            ("stages:\n  - load\n  - stamp\n  - embed: {attention: vsa}", 4, "vsa:0.001"),
+            ("stages:\n  - load\n  - stamp\n  - embed: {attention: vsa:1.5}", 4, "is not one of"),
             ("stages:\n  - load\n  - stamp\n  - catalog: {formats: [fits, votabel]}", 4, "did you mean 'votable'"),
             ("stags:\n  - load", 1, "did you mean 'stages'"),
             ("version: 2\nstages:\n  - load", 1, "reads version 1"),
@@ -89,6 +92,10 @@ struct PipelineSpecificationTests {
         #expect(run.seed == 12)
         #expect(EmbedSettings(try #require(run.stage(.embed))).batch == 64)
         #expect(LoadSettings(try #require(run.stage(.load))).bands == ["g", "r", "z"])
+        try run.set("embed.attention=vsa:0.001")
+        try run.set("embed.precision=bf16")
+        let embed = EmbedSettings(try #require(run.stage(.embed)))
+        #expect(embed.attention == .vsa(threshold: 0.001) && embed.precision == .bfloat16)
         for wrong in ["embed.batch", "embed.bach=3", "embd.batch=3", "batch=3", "embed.batch=x", "seed=x"] {
             #expect(throws: PipelineError.self, "\(wrong)") { try run.set(wrong) }
         }

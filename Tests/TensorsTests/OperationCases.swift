@@ -70,6 +70,12 @@ extension OperationCase {
         } reference: {
             Reference.attention($0[0])
         },
+        OperationCase(name: "attention of the first tokens", shapes: [[2, 7, 3, 2, 16]]) {
+            $0[0].attention(heads: 2, queries: 3)
+        } reference: {
+            let all = Reference.attention($0[0])
+            return Dense([all.shape[0], 3, all.shape[2]]) { all[$0] }
+        },
         OperationCase(name: "attention, naive", shapes: [[2, 5, 3, 2, 8]]) {
             $0[0].attention(heads: 2, variant: .naive)
         } reference: {

@@ -40,7 +40,7 @@ struct SplitProductTests {
         let twoParts = Self.error(.twoParts, rows: size.0, inner: size.1, columns: size.2, spread: spread)
         #expect(native < 1e-6)
         #expect(parts <= max(2 * native, 2e-7), "\(parts) against \(native)")
-        #expect(twoParts < 2e-5 && twoParts > parts, "\(twoParts)")
+        #expect(twoParts < 2e-5 && (twoParts > parts || !Float32Products.hasTiles), "\(twoParts)")
     }
 
     @Test("infinite and undefined inputs stay visible")

@@ -6,22 +6,31 @@
     venv/bin/python benchmarks/backbone/compare.py --json backbone.json
 
 Each round measures a task with lenticular (`lenticular bench backbone`) and then with PyTorch (scaled_dot_product_attention,
-inference_mode, bfloat16 by converting the model; eager and torch.compile). The table gives the medians over rounds and the
-ratio of the medians; the last line gives both libraries' rate for one large matrix product, which is the machine's limit for
-this kind of work.
+inference_mode, bfloat16 by converting the model; eager and torch.compile). The peers of int8 are those of bfloat16 and
+PyTorch's own int8: linear layers quantised dynamically, weights for each channel, eager. The table gives the medians over
+rounds and the ratio of the medians to the fastest peer; the last line gives PyTorch's rate for one large matrix product, which
+is the machine's limit for this kind of work.
+
+small1024 is one image of 1024 pixels in patches of 8 (16 385 tokens), in inference; a step takes minutes, so ask for it alone:
+
+    venv/bin/python benchmarks/backbone/compare.py --models small1024 --precisions bfloat16,int8 --rounds 1 --no-compile
 """
 import argparse
+import copy
 import json
 import statistics
 import subprocess
 import tempfile
 import time
+import warnings
 
 import torch
+import torch.ao.quantization
 import torch.nn as nn
 import torch.nn.functional as F
 
-SIZES = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}
+# Width, heads, patch, image size.
+SIZES = {"tiny": (192, 3, 16, 224), "small": (384, 6, 16, 224), "base": (768, 12, 16, 224), "small1024": (384, 6, 8, 1024)}
 
 
 class Block(nn.Module):
@@ -43,7 +52,7 @@ class Block(nn.Module):
 
 
 class ViT(nn.Module):
-    def __init__(self, width, heads, depth=12, patch=16, size=224):
+    def __init__(self, width, heads, patch, size, depth=12):
         super().__init__()
         self.patch = nn.Conv2d(3, width, patch, patch)
         self.cls = nn.Parameter(torch.zeros(1, 1, width))
@@ -61,8 +70,10 @@ class ViT(nn.Module):
 
 def rate(step, batch, seconds):
     """Images a second: the median of the steps, as lenticular reports it."""
+    start = time.perf_counter()
     step()
-    step()
+    if time.perf_counter() - start < seconds:
+        step()
     times = []
     while len(times) < 3 or sum(times) < seconds:
         start = time.perf_counter()
@@ -73,21 +84,29 @@ def rate(step, batch, seconds):
 
 def peers(model, task, precision, batch, with_compile):
     """Functions that run one batch, by name; compiled ones are compiled by their first call."""
-    width, heads = SIZES[model]
+    width, heads, patch, size = SIZES[model]
     dtype = torch.float32 if precision == "float32" else torch.bfloat16
-    x = torch.randn(batch, 3, 224, 224)
-    net = ViT(width, heads)
+    x = torch.randn(batch, 3, size, size)
+    net = ViT(width, heads, patch, size)
     if task == "inference":
+        if precision == "int8":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # quantize_dynamic moves to another package
+                quantized = torch.ao.quantization.quantize_dynamic(
+                    copy.deepcopy(net).eval(), {nn.Linear: torch.ao.quantization.per_channel_dynamic_qconfig})
+            pixels = x
         net = net.eval().to(dtype)
         x = x.to(dtype)
 
-        def runner(f):
+        def runner(f, x=x):
             def step():
                 with torch.inference_mode():
                     f(x)
             return step
 
         result = {"eager": runner(net)}
+        if precision == "int8":
+            result["int8"] = runner(quantized, pixels)
         if with_compile:
             result["compile"] = runner(torch.compile(net))
         return result
@@ -120,7 +139,7 @@ def main():
     parser.add_argument("--program", default=".build/release/lenticular")
     parser.add_argument("--models", default="tiny,small,base")
     parser.add_argument("--tasks", default="inference,training")
-    parser.add_argument("--precisions", default="float32,bfloat16")
+    parser.add_argument("--precisions", default="float32,bfloat16,int8")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=int, default=3)
@@ -132,26 +151,29 @@ def main():
 
     rows = []
     print(f"PyTorch {torch.__version__}, {options.threads} threads, batch {options.batch}, {options.rounds} rounds")
-    print(f"{'model':6} {'task':10} {'precision':9} {'lenticular':>11} {'eager':>8} {'compile':>8} {'ratio':>6} {'outside':>8}")
+    print(f"{'model':9} {'task':10} {'precision':9} {'lenticular':>11} {'eager':>8} {'compile':>8} {'int8':>8} {'ratio':>6} {'outside':>8}")
     for model in options.models.split(","):
         for task in options.tasks.split(","):
             for precision in options.precisions.split(","):
-                steps = peers(model, task, precision, options.batch, not options.no_compile)
+                if task == "training" and (precision == "int8" or model == "small1024"):
+                    continue
+                batch = 1 if model == "small1024" else options.batch
+                steps = peers(model, task, precision, batch, not options.no_compile)
                 rates = {"lenticular": []} | {name: [] for name in steps}
                 outside = []
                 for _ in range(options.rounds):
-                    row = ours(options.program, model, task, precision, options.batch, options.threads, options.seconds)
+                    row = ours(options.program, model, task, precision, batch, options.threads, options.seconds)
                     rates["lenticular"].append(row["median_images_per_second"])
                     outside.append(row["share_outside_products_and_attention"])
                     for name, step in steps.items():
-                        rates[name].append(rate(step, options.batch, options.seconds))
+                        rates[name].append(rate(step, batch, options.seconds))
                 medians = {name: statistics.median(values) for name, values in rates.items()}
                 best = max(value for name, value in medians.items() if name != "lenticular")
                 ratio = medians["lenticular"] / best
-                rows.append({"model": model, "task": task, "precision": precision, "batch": options.batch, "rates": rates,
+                rows.append({"model": model, "task": task, "precision": precision, "batch": batch, "rates": rates,
                              "ratio_to_fastest_peer": ratio, "share_outside": statistics.median(outside)})
-                compiled = f"{medians['compile']:8.1f}" if "compile" in medians else f"{'':8}"
-                print(f"{model:6} {task:10} {precision:9} {medians['lenticular']:11.1f} {medians['eager']:8.1f} {compiled} "
+                others = " ".join(f"{medians[name]:8.3g}" if name in medians else f"{'':8}" for name in ("compile", "int8"))
+                print(f"{model:9} {task:10} {precision:9} {medians['lenticular']:11.3g} {medians['eager']:8.3g} {others} "
                       f"{ratio:6.2f} {100 * statistics.median(outside):7.1f}%", flush=True)
 
     limits = {}

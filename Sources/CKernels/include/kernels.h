@@ -63,6 +63,30 @@ typedef enum kernel_reduction {
     kernel_reduction_sum_of_squares = 3,
 } kernel_reduction;
 
+// MARK: - Dense layers
+
+typedef enum kernel_activation {
+    kernel_activation_none = 0,
+    kernel_activation_gelu = 1, // x Φ(x); with results in bfloat16 or 8 bits to 4e-5, else to 1e-6
+    kernel_activation_relu = 2,
+} kernel_activation;
+
+// What is done to a product of matrices c (rows, columns) before it is stored, in one pass:
+// residual + factor[j] · activation(c[i, j] · row_scale[i] · column_scale[j] + row_offset[i] · column_sum[j] + bias[j]).
+typedef struct kernel_epilogue {
+    const void *product; // int32_t or float, as `integer` says
+    bool integer;
+    const float *row_scale;    // (rows), or NULL for 1
+    const float *column_scale; // (columns), or NULL for 1
+    const float *row_offset;   // (rows), or NULL for 0: what was subtracted from the rows of the left factor
+    const float *column_sum;   // (columns), with row_offset: sums of the columns of the right factor
+    const float *bias;         // (columns), or NULL for 0
+    kernel_activation activation;
+    const float *factor;       // (columns), or NULL for 1
+    const void *residual;      // (rows, columns), or NULL for 0
+    kernel_type residual_type;
+} kernel_epilogue;
+
 // MARK: - Attention
 
 typedef enum kernel_attention_variant {
@@ -183,6 +207,18 @@ typedef struct kernel_table {
     void (*bias_gelu_gradient)(
         const void *x, const float *bias, const void *dy, void *dx, float *bias_gradient, kernel_type type,
         int64_t rows, int64_t columns);
+
+    // y = round(x / scale[i]) with scale[i] = max |x[i, :]| / 127, each row by itself: |y| <= 127. A row without a
+    // number above 1e-30 becomes zeros, as does one with NaN or ∞, whose scale is NaN or ∞: it is NaN when scaled back.
+    void (*quantize_rows)(
+        const void *x, kernel_type type, int8_t *y, float *scale, int64_t rows, int64_t columns);
+    // y = the epilogue's result. y may be the product, or the residual of the same type.
+    void (*epilogue)(const kernel_epilogue *e, void *y, kernel_type type, int64_t rows, int64_t columns);
+    // The same, then quantize_rows. `values` (columns) is scratch for one row. Behind an activation, whose results are above
+    // a known bound, the middle of bound and maximum is subtracted first, which halves the steps: it becomes offset[i],
+    // else 0, and y = round((result - offset[i]) / scale[i]). scale and offset may be e->row_scale and e->row_offset.
+    void (*epilogue_quantized)(
+        const kernel_epilogue *e, float *values, int8_t *y, float *scale, float *offset, int64_t rows, int64_t columns);
 
     // y = softmax of each row, or its logarithm.
     void (*softmax_rows)(

@@ -10,12 +10,12 @@ extension VisionTransformer {
     /// The configuration is read from the file's metadata if this program wrote it, else inferred from the shapes.
     /// - Parameters:
     ///   - heads: number of attention heads, for files that do not say it and do not have 64 channels a head.
-    ///   - precision: type to keep the product weights in; the precision that ``embed(batch:count:height:width:precision:attention:)``
-    ///     then uses.
+    ///   - precision: to keep the product weights for, see ``Module/converted(to:)``. ``Precision/int8`` must also be said to
+    ///     ``embed(batch:count:height:width:precision:attention:)``; the others are its default.
     /// - Throws: ``ModelError``, naming every parameter that is missing, every tensor that is not used and every shape
     ///   that differs.
     public static func load(
-        path: String, backend: any Backend, heads: Int? = nil, precision: DType = .float32
+        path: String, backend: any Backend, heads: Int? = nil, precision: Precision = .float32
     ) throws(ModelError) -> VisionTransformer {
         let file: Safetensors
         do { file = try Safetensors(path: path) } catch {

@@ -12,11 +12,18 @@ public struct Linear: Module {
         self.bias = bias ? source("bias", [outputs], .zeros) : nil
     }
 
-    /// `activation(x · weightᵀ + bias) + residual` in the type of `x`; see `Tensor.linear`.
-    public func callAsFunction(
-        _ x: Tensor, activation: Activation = .none, residual: Tensor? = nil, output: DType? = nil
-    ) -> Tensor {
-        x.linear(weight.cast(to: x.dtype), bias: bias, activation: activation, residual: residual, output: output)
+    /// `x · weightᵀ + bias` with products in the type of `x`, and by default the result too.
+    public func callAsFunction(_ x: Tensor, output: DType? = nil) -> Tensor {
+        x.linear(weight.cast(to: x.dtype), bias: bias, output: output)
+    }
+
+    /// The layer for `Tensor.dense`, with what stands around it.
+    func layer(
+        norm: LayerNormalization? = nil, activation: Activation = .none, scale: LayerScale? = nil
+    ) -> DenseLayer {
+        DenseLayer(
+            norm: norm.map { DenseLayer.Norm(weight: $0.weight, bias: $0.bias, epsilon: $0.epsilon) }, weight: weight,
+            bias: bias, activation: activation, factor: scale?.gamma)
     }
 
     public mutating func forEachParameter(

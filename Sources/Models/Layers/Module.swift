@@ -70,12 +70,13 @@ extension Module {
         forEachParameter { _, tensor in tensor = tape.watch(tensor) }
     }
 
-    /// A copy whose product weights have the given type: saves converting them in every pass. Everything else stays
-    /// float32.
-    public func converted(to precision: DType) -> Self {
+    /// A copy whose product weights are stored in the type of a precision's activations, or unchanged for
+    /// ``Precision/int8``: its weights are rounded from what is best known of them. Everything else stays float32.
+    public func converted(to precision: Precision) -> Self {
+        guard precision != .int8 else { return self }
         var copy = self
         copy.forEachParameter { parameter, tensor in
-            if parameter.role == .weight { tensor = tensor.detached.cast(to: precision) }
+            if parameter.role == .weight { tensor = tensor.detached.cast(to: precision.activations) }
         }
         return copy
     }

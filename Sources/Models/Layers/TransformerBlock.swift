@@ -1,13 +1,14 @@
 public import Tensors
 
-/// How a network computes: the type of its products and the attention algorithm. The result is the same up to rounding.
+/// How a network computes: the arithmetic of its products and the attention algorithm. The result is the same up to rounding,
+/// which ``Precision`` says, and what an inexact attention variant leaves out.
 public struct Execution: Sendable, Hashable {
-    /// Type of the operands of matrix products and attention. Sums, norms and the residual stream are float32.
-    public var precision: DType
-    /// Which of the exact attention kernels runs.
+    /// Of the products of dense layers and attention. Sums, norms and the residual stream are float32.
+    public var precision: Precision
+    /// Which of the attention kernels runs.
     public var attention: AttentionVariant
 
-    public init(precision: DType = .float32, attention: AttentionVariant = .vfa) {
+    public init(precision: Precision = .float32, attention: AttentionVariant = .vfa) {
         self.precision = precision
         self.attention = attention
     }
@@ -25,12 +26,16 @@ public struct SelfAttention: Module {
         self.heads = heads
     }
 
-    /// `residual + scale · attention(x)` for x (B, N, width).
+    /// `x + scale · attention(norm(x))` for x (B, N, width), of the first `kept` tokens or all.
     public func callAsFunction(
-        _ x: Tensor, scale: LayerScale?, residual: Tensor, attention: AttentionVariant
+        _ x: Tensor, norm: LayerNormalization, scale: LayerScale?, kept: Int? = nil, _ execution: Execution
     ) -> Tensor {
-        let mixed = qkv(x).attention(heads: heads, variant: attention)
-        return LayerScale.add(mixed, through: projection, scale: scale, to: residual)
+        let precision = execution.precision
+        let mixed = x.dense([qkv.layer(norm: norm)], precision: precision, output: precision.activations)
+            .attention(heads: heads, queries: kept, variant: execution.attention, precision: precision)
+        return mixed.dense(
+            [projection.layer(scale: scale)], residual: kept.map { x.slice(axis: 1, 0..<$0) } ?? x,
+            precision: precision)
     }
 
     public mutating func forEachParameter(
@@ -51,9 +56,13 @@ public struct FeedForward: Module {
         down = Linear(hidden, width, from: source["fc2"])
     }
 
-    /// `residual + scale · down(gelu(up(x)))`
-    public func callAsFunction(_ x: Tensor, scale: LayerScale?, residual: Tensor) -> Tensor {
-        LayerScale.add(up(x, activation: .gelu), through: down, scale: scale, to: residual)
+    /// `x + scale · down(gelu(up(norm(x))))`
+    public func callAsFunction(
+        _ x: Tensor, norm: LayerNormalization, scale: LayerScale?, _ execution: Execution
+    ) -> Tensor {
+        x.dense(
+            [up.layer(norm: norm, activation: .gelu), down.layer(scale: scale)], residual: x,
+            precision: execution.precision)
     }
 
     public mutating func forEachParameter(
@@ -71,12 +80,6 @@ public struct LayerScale: Module {
 
     public init(_ width: Int, from source: ParameterSource) {
         gamma = source("gamma", [width], .values { [Float](repeating: 1e-5, count: width) })
-    }
-
-    /// `residual + scale · layer(x)`; without a scale the sum is fused into the product.
-    static func add(_ x: Tensor, through layer: Linear, scale: LayerScale?, to residual: Tensor) -> Tensor {
-        guard let scale else { return layer(x, residual: residual) }
-        return residual + layer(x, output: residual.dtype) * scale.gamma.cast(to: residual.dtype)
     }
 
     public mutating func forEachParameter(
@@ -114,11 +117,11 @@ public struct TransformerBlock: Module {
     }
 
     /// Tokens (B, N, width) to tokens of the same shape and type.
-    public func callAsFunction(_ tokens: Tensor, _ execution: Execution) -> Tensor {
-        let x = attention(
-            norm1(tokens, output: execution.precision), scale: scale1, residual: tokens,
-            attention: execution.attention)
-        return feedForward(norm2(x, output: execution.precision), scale: scale2, residual: x)
+    ///
+    /// - Parameter kept: return only the first tokens, so many of them: attention and what follows it are computed for no others.
+    public func callAsFunction(_ tokens: Tensor, kept: Int? = nil, _ execution: Execution) -> Tensor {
+        let x = attention(tokens, norm: norm1, scale: scale1, kept: kept, execution)
+        return feedForward(x, norm: norm2, scale: scale2, execution)
     }
 
     public mutating func forEachParameter(

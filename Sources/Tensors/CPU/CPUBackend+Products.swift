@@ -70,7 +70,7 @@ extension CPUBackend {
     }
 
     /// The weight (N, K) in parts, kept with the weight.
-    private func packed(_ weight: Tensor, for products: Float32Products) -> CPUStorage {
+    func packed(_ weight: Tensor, for products: Float32Products) -> CPUStorage {
         let storage = host(weight.storage)
         let key = CPUStorage.PackedForm.parts(Int(products.partCount), shape: weight.shape)
         if let known = storage.packed(as: key) { return known }
@@ -80,8 +80,9 @@ extension CPUBackend {
         return copy
     }
 
-    /// The weight (N, K) as the (K, N) layout a product asked for; reordered copies are kept with the weight.
-    private func packed(
+    /// The weight (N, K) as the (K, N) layout a product asked for, in the layout's type; reordered copies are kept with the
+    /// weight.
+    func packed(
         _ weight: Tensor, as layout: OneDNN.Layout
     ) -> (layout: OneDNN.Layout, storage: CPUStorage) {
         let (n, k) = (weight.shape[0], weight.shape[1])

@@ -20,6 +20,10 @@ final class CPUStorage: Storage, @unchecked Sendable {
         case layout(OneDNN.Layout)
         /// Bfloat16 parts of a weight of this shape.
         case parts(Int, shape: [Int])
+        /// The rows of a weight of this shape as 8-bit integers in a layout of oneDNN.
+        case quantized(OneDNN.Layout)
+        /// The scales of those rows, then the sums of the rows so rounded: float32.
+        case scalesAndSums(rows: Int)
     }
 
     init(byteCount: Int, allocator: CPUAllocator, backend: any Backend) {

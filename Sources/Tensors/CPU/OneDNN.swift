@@ -47,7 +47,14 @@ final class OneDNN: @unchecked Sendable {
     }()
 
     @inline(__always)
-    private func claimThreads() { OneDNN.setOpenMPThreads?(Int32(threads)) }
+    private func claim(_ threads: Int?) { OneDNN.setOpenMPThreads?(Int32(threads ?? self.threads)) }
+
+    /// Whether this processor multiplies 8-bit integers without overflow. Older ones add two products in 16 bits, where
+    /// 127 · 127 twice has no place.
+    static let hasInt8Products: Bool = {
+        let vnni = dnnl_cpu_isa_avx512_core_vnni.rawValue
+        return dnnl_get_effective_cpu_isa().rawValue & vnni == vnni
+    }()
 
     // MARK: - Layouts
 
@@ -57,21 +64,27 @@ final class OneDNN: @unchecked Sendable {
 
         /// Row-major, or with the given strides.
         init(_ shape: [Int], _ type: DType, strides: [Int]? = nil) {
+            self.init(shape, type.oneDNN, strides: strides)
+        }
+
+        init(_ shape: [Int], _ type: dnnl_data_type_t, strides: [Int]? = nil) {
             descriptor = dnnl_memory_desc_t()
             var dimensions = shape.map { Int64($0) }
             var steps = (strides ?? Layout.rowMajorStrides(shape)).map { Int64($0) }
             if dimensions.isEmpty { (dimensions, steps) = ([1], [1]) }
             OneDNN.check(
                 dnnl_memory_desc_init_by_strides(
-                    &descriptor, Int32(dimensions.count), dimensions, type.oneDNN, steps), "layout \(shape)")
+                    &descriptor, Int32(dimensions.count), dimensions, type, steps), "layout \(shape)")
         }
 
         /// A layout that oneDNN chooses.
-        init(any shape: [Int], _ type: DType) {
+        init(any shape: [Int], _ type: DType) { self.init(any: shape, type.oneDNN) }
+
+        init(any shape: [Int], _ type: dnnl_data_type_t) {
             descriptor = dnnl_memory_desc_t()
             OneDNN.check(
                 dnnl_memory_desc_init_by_tag(
-                    &descriptor, Int32(shape.count), shape.map { Int64($0) }, type.oneDNN, dnnl_format_tag_any),
+                    &descriptor, Int32(shape.count), shape.map { Int64($0) }, type, dnnl_format_tag_any),
                 "layout \(shape)")
         }
 
@@ -100,6 +113,7 @@ final class OneDNN: @unchecked Sendable {
     struct Key: Hashable {
         var kind: Kind
         var numbers: [Int]
+        var threads: Int
     }
 
     /// Kinds of primitives.
@@ -144,11 +158,14 @@ final class OneDNN: @unchecked Sendable {
     }
 
     /// The primitive for a key, made at the first use; nil where this CPU cannot do it (bfloat16 without AVX-512).
+    ///
+    /// - Parameter threads: that it runs on; those of the backend by default. Pass the same number to
+    ///   ``execute(_:_:threads:)``.
     func primitive(
-        _ kind: Kind, _ numbers: [Int], make: (_ engine: dnnl_engine_t) -> dnnl_primitive_desc_t?
+        _ kind: Kind, _ numbers: [Int], threads: Int? = nil, make: (_ engine: dnnl_engine_t) -> dnnl_primitive_desc_t?
     ) -> Primitive? {
-        claimThreads()
-        let key = Key(kind: kind, numbers: numbers)
+        claim(threads)
+        let key = Key(kind: kind, numbers: numbers, threads: threads ?? self.threads)
         if let known = cache.withLock({ $0[key] }) { return known }
         let made = make(engine).flatMap { Primitive(descriptor: $0) }
         cache.withLock { $0[key] = .some(made) }
@@ -201,8 +218,8 @@ final class OneDNN: @unchecked Sendable {
     }
 
     /// Runs a primitive and waits for it.
-    func execute(_ primitive: Primitive, _ arguments: [Argument]) {
-        claimThreads()
+    func execute(_ primitive: Primitive, _ arguments: [Argument], threads: Int? = nil) {
+        claim(threads)
         var all: [dnnl_exec_arg_t] = []
         all.reserveCapacity(arguments.count + 1)
         func append(_ role: Int32, _ layout: Layout, _ pointer: UnsafeMutableRawPointer) {

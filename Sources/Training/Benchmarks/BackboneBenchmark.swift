@@ -4,7 +4,8 @@ public import Tensors
 
 /// Measures how many images a second backbones embed and train on, and where the time goes.
 ///
-/// Inference runs one single-threaded worker a core, each with its share of the batch. A training step is forward,
+/// Inference runs one single-threaded worker a core, each with its share of the batch; a batch that is smaller than the
+/// number of workers runs as a whole, each operation split over the cores. A training step is forward,
 /// backward and an AdamW update on the mean square of the embedding, data-parallel in the same way. The peer script
 /// benchmarks/backbone/pytorch_backbone.py measures the same with PyTorch.
 public struct BackboneBenchmark: Sendable {
@@ -31,12 +32,15 @@ public struct BackboneBenchmark: Sendable {
         }
 
         /// The published sizes at 224 pixels and the default model.
-        public static let all: [Subject] = [
+        public static let standard: [Subject] = [
             Subject("tiny", .tiny(), batch: 16, tasks: [.inference, .training]),
             Subject("small", .small(), batch: 16, tasks: [.inference, .training]),
             Subject("base", .base(), batch: 16, tasks: [.inference, .training]),
             Subject("stamp64", .stamp64, batch: 128, tasks: [.inference, .training, .pretraining]),
         ]
+        /// And what takes minutes: a large image in small patches, 16 385 tokens, nearly all of it attention.
+        public static let all =
+            standard + [Subject("small1024", .small(imageSize: 1024, patchSize: 8), batch: 1, tasks: [.inference])]
     }
 
     /// A kind of work and its share of the time of all workers.
@@ -52,7 +56,8 @@ public struct BackboneBenchmark: Sendable {
         public var patchSize: Int
         public var parameters: Int
         public var task: Task
-        public var precision: DType
+        public var precision: Precision
+        public var attention: String
         public var batch: Int
         public var workers: Int
         /// Batches timed.
@@ -70,7 +75,9 @@ public struct BackboneBenchmark: Sendable {
     }
 
     public var subjects: [Subject]
-    public var precisions: [DType]
+    /// Of them, int8 is measured in inference only.
+    public var precisions: [Precision]
+    public var attention: AttentionVariant
     public var workers: Int
     /// Time to spend on each row, seconds; at least three batches are timed.
     public var secondsPerRow: Double
@@ -78,11 +85,13 @@ public struct BackboneBenchmark: Sendable {
     public var float32Products: Float32Products
 
     public init(
-        subjects: [Subject] = Subject.all, precisions: [DType] = [.float32, .bfloat16], workers: Int,
+        subjects: [Subject] = Subject.standard, precisions: [Precision] = Precision.allCases,
+        attention: AttentionVariant = .vfa, workers: Int,
         secondsPerRow: Double = 2, float32Products: Float32Products = .automatic
     ) {
         self.subjects = subjects
         self.precisions = precisions
+        self.attention = attention
         self.workers = workers
         self.secondsPerRow = secondsPerRow
         self.float32Products = float32Products
@@ -95,7 +104,7 @@ public struct BackboneBenchmark: Sendable {
         var rows: [Row] = []
         for subject in subjects {
             for task in subject.tasks {
-                for precision in precisions {
+                for precision in precisions where precision != .int8 || task == .inference {
                     let row = try measure(subject, task, precision)
                     report(row)
                     rows.append(row)
@@ -105,11 +114,14 @@ public struct BackboneBenchmark: Sendable {
         return rows
     }
 
-    private func measure(_ subject: Subject, _ task: Task, _ precision: DType) throws -> Row {
-        let backend = CPUBackend(threads: 1, float32Products: float32Products)
-        let step = try self.step(subject, task, precision, backend)
+    private func measure(_ subject: Subject, _ task: Task, _ precision: Precision) throws -> Row {
+        let callers = subject.batch < workers ? 1 : workers
+        let backend = CPUBackend(threads: workers / callers, float32Products: float32Products)
+        let step = try self.step(subject, task, precision, callers, backend)
         let clock = ContinuousClock()
-        for _ in 0..<2 { try step() }
+        let begin = clock.now
+        try step()
+        if (clock.now - begin) / .seconds(1) < secondsPerRow { try step() }
         var times: [Double] = []
         while times.count < 3 || times.reduce(0, +) < secondsPerRow {
             let start = clock.now
@@ -121,9 +133,9 @@ public struct BackboneBenchmark: Sendable {
         backend.profiler.reset()
         backend.profiler.isEnabled = true
         let start = clock.now
-        let profiled = min(times.count, 5)
+        let profiled = max(1, min(5, Int(secondsPerRow / times[0])))
         for _ in 0..<profiled { try step() }
-        let available = (clock.now - start) / .seconds(1) * Double(workers)
+        let available = (clock.now - start) / .seconds(1) * Double(callers)
         backend.profiler.isEnabled = false
         let entries = backend.profiler.entries
         let inside = entries.reduce(0) { sum, entry in
@@ -136,7 +148,7 @@ public struct BackboneBenchmark: Sendable {
         return Row(
             model: subject.name, imageSize: subject.configuration.imageSize,
             patchSize: subject.configuration.patchSize, parameters: model.parameterCount, task: task,
-            precision: precision, batch: subject.batch, workers: workers, repetitions: times.count,
+            precision: precision, attention: attention.description, batch: subject.batch, workers: workers, repetitions: times.count,
             bestImagesPerSecond: Double(subject.batch) / times[0],
             medianImagesPerSecond: Double(subject.batch) / median,
             gigaflops: task == .pretraining ? nil : operations * (task == .inference ? 1 : 3) / median * 1e-9,
@@ -146,7 +158,7 @@ public struct BackboneBenchmark: Sendable {
 
     /// The work of one batch.
     private func step(
-        _ subject: Subject, _ task: Task, _ precision: DType, _ backend: CPUBackend
+        _ subject: Subject, _ task: Task, _ precision: Precision, _ workers: Int, _ backend: CPUBackend
     ) throws -> () throws -> Void {
         let (configuration, batch) = (subject.configuration, subject.batch)
         let shape = [configuration.channels, configuration.imageSize, configuration.imageSize]
@@ -154,17 +166,16 @@ public struct BackboneBenchmark: Sendable {
         var random = RandomNumbers(seed: 1)
         let pixels = (0..<(batch * length)).map { _ in random.uniform(-2, 2) }
         let parallel = DataParallel(workers: workers)
-        let execution = Execution(precision: precision)
+        let execution = Execution(precision: precision, attention: attention)
 
         switch task {
         case .inference:
             let model = try VisionTransformer(configuration, seed: 0, backend: backend).converted(to: precision)
-            let workers = workers
             return {
                 parallel.pool.parallelFor(workers) { worker in
                     let range = (worker * batch / workers)..<((worker + 1) * batch / workers)
                     let part = Array(pixels[(range.lowerBound * length)..<(range.upperBound * length)])
-                    _ = model.embed(batch: part, count: range.count)
+                    _ = model.embed(batch: part, count: range.count, precision: precision, attention: execution.attention)
                 }
             }
         case .training:

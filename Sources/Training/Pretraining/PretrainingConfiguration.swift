@@ -15,8 +15,8 @@ public struct PretrainingConfiguration: Sendable, Codable, Hashable {
     /// Gradients are scaled down to this norm.
     public var maximumGradientNorm: Float
     public var seed: UInt64
-    /// Type of the matrix products; weights, their gradients and sums are float32.
-    public var precision: DType
+    /// Of the matrix products: float32 or bfloat16; weights, their gradients and sums are float32.
+    public var precision: Precision
     /// Data-parallel workers. Another number gives another rounding.
     public var workers: Int
     /// Steps between checkpoints.
@@ -26,7 +26,7 @@ public struct PretrainingConfiguration: Sendable, Codable, Hashable {
         model: MaskedAutoencoderConfiguration = .stamp64, batchSize: Int = 128, steps: Int,
         learningRate: Float = 1.5e-3,
         warmup: Float = 0.05, optimizer: AdamW.Settings = AdamW.Settings(beta2: 0.95, weightDecay: 0.05),
-        maximumGradientNorm: Float = 1, seed: UInt64 = 1, precision: DType = .float32, workers: Int,
+        maximumGradientNorm: Float = 1, seed: UInt64 = 1, precision: Precision = .float32, workers: Int,
         checkpointInterval: Int = 250
     ) {
         self.model = model
@@ -54,7 +54,7 @@ public struct PretrainingConfiguration: Sendable, Codable, Hashable {
         try check(
             batchSize > 0 && steps > 0 && workers > 0 && checkpointInterval > 0, "a number is not positive: \(self)")
         try check(learningRate > 0 && (0...1).contains(warmup) && maximumGradientNorm > 0, "impossible rates: \(self)")
-        try check(precision.isFloatingPoint, "precision \(precision.rawValue) is not a floating-point type")
+        try check(precision != .int8, "int8 has no derivatives: train in float32 or bfloat16")
         try check(source.count > 0, "there are no stamps")
         try check(
             source.channels == model.encoder.channels && source.size == model.encoder.imageSize,

@@ -32,8 +32,8 @@ struct ProbeBenchCommand: ParsableCommand {
     @Option(help: "Model by name, or a .safetensors file.")
     var model = "default"
 
-    @Option(help: "Arithmetic of the matrix products: float32 or bfloat16.")
-    var precision: DType = .float32
+    @Option(help: "Arithmetic of the matrix products: float32, bfloat16 or int8.")
+    var precision: Precision = .float32
 
     @Option(help: "Views of each stamp whose embeddings are averaged: 1, 4 or 8.")
     var views = 1
@@ -60,7 +60,7 @@ struct ProbeBenchCommand: ParsableCommand {
     struct Report: Encodable {
         var program = "lenticular \(ProgramVersion.current)"
         var model: String
-        var precision: DType
+        var precision: Precision
         var views: Int
         var column: String
         var objects: Int
