@@ -50,7 +50,7 @@ let package = Package(
         // MARK: - Engine
         .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: swift),
         .target(name: "Tensors", dependencies: ["Kernels", "CKernels", "CDNNL"], swiftSettings: swift),
-        .target(name: "Models", dependencies: ["Tensors"], swiftSettings: swift),
+        .target(name: "Models", dependencies: ["Tensors", "Kernels"], swiftSettings: swift),
 
         // MARK: - Learning
         .target(name: "Datasets", dependencies: ["ImageProcessing", "Tensors"], swiftSettings: swift),

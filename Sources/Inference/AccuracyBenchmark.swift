@@ -33,7 +33,7 @@ public struct AccuracyBenchmark: Sendable {
     /// - Throws: `InferenceError` if the model cannot be used, or no object can be read.
     public func run(_ objects: [ObjectFiles]) throws -> [Row] {
         let embedders = try ([Execution(attention: .naive)] + executions).map {
-            try Embedder(path: model, precision: $0.precision, attention: $0.attention, views: views)
+            try Embedder(path: model, precision: $0.precision, attention: $0.attention, order: $0.order, views: views)
         }
         let reader = StampReader(normalization: embedders[0].normalization)
         let batch = 32

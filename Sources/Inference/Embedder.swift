@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import Kernels
 import Models
 import Tensors
 
@@ -27,8 +28,8 @@ public struct Embedder: Sendable {
     /// - Parameter threads: 1 for one embedder shared by a worker a core.
     /// - Throws: `InferenceError` naming what is missing or does not fit.
     public init(
-        path: String, precision: Precision = .float32, attention: AttentionVariant = .vfa, views: Int = 1,
-        threads: Int = 1
+        path: String, precision: Precision = .float32, attention: AttentionVariant = .automatic,
+        order: GridOrder = .rows, views: Int = 1, threads: Int = 1
     ) throws(InferenceError) {
         do {
             model = try VisionTransformer.load(
@@ -60,7 +61,7 @@ public struct Embedder: Sendable {
             )
         }
         precondition([1, 4, 8].contains(views), "[Embedder] expected 1, 4 or 8 views, got \(views)")
-        execution = Execution(precision: precision, attention: attention)
+        execution = Execution(precision: precision, attention: attention, order: order)
         self.views = views
     }
 
@@ -83,7 +84,7 @@ public struct Embedder: Sendable {
     private func embedding(of stamps: [Float], _ count: Int) -> [Float] {
         model.embed(
             batch: stamps, count: count, height: normalization.size, width: normalization.size,
-            precision: execution.precision, attention: execution.attention)
+            precision: execution.precision, attention: execution.attention, order: execution.order)
     }
 
     /// Square planes turned by `view` quarters anticlockwise; from 4 on mirrored first.

@@ -1,3 +1,4 @@
+public import Kernels
 public import Tensors
 
 /// A vision transformer (arXiv 2010.11929): images in, tokens or one embedding an image out.
@@ -62,25 +63,51 @@ public struct VisionTransformer: Module {
     /// - Parameter images: (B, C, H, W) float32, normalised as in training; H and W multiples of the patch size, of any
     ///   size: positions are interpolated.
     public func callAsFunction(_ images: Tensor, _ execution: Execution = Execution()) -> Tensor {
-        encode(positioned(images, execution), execution)
+        let (rows, columns) = grid(of: images)
+        let tokens = encode(positioned(images, execution), gridWidth: columns, execution)
+        guard execution.order != .rows else { return tokens }
+        // Back to rows: the token of each cell.
+        let prefix = configuration.prefixCount
+        var places = [Int32](repeating: 0, count: rows * columns)
+        for (place, cell) in execution.order.cells(width: columns, height: rows).enumerated() {
+            places[cell] = Int32(place)
+        }
+        let patches = tokens.slice(axis: 1, prefix..<tokens.shape[1]).gatherTokens(indices(places, images.shape[0]))
+        return Tensor.concat([tokens.slice(axis: 1, 0..<prefix), patches], axis: 1)
     }
 
-    /// Patch tokens with their positions, (B, patches, width).
+    /// Rows and columns of patches.
+    private func grid(of images: Tensor) -> (rows: Int, columns: Int) {
+        (images.shape[2] / configuration.patchSize, images.shape[3] / configuration.patchSize)
+    }
+
+    /// The same indices for each image of a batch.
+    private func indices(_ values: [Int32], _ batch: Int) -> Tensor {
+        Tensor(indices: [[Int32]](repeating: values, count: batch).flatMap { $0 }, shape: [batch, values.count], on: backend)
+    }
+
+    /// Patch tokens with their positions, (B, patches, width), in the order of the execution.
     private func positioned(_ images: Tensor, _ execution: Execution) -> Tensor {
-        let patch = configuration.patchSize
-        let positions = positionEmbedding.patches(rows: images.shape[2] / patch, columns: images.shape[3] / patch)
-        return patchEmbedding(images, execution) + positions
+        let (rows, columns) = grid(of: images)
+        let patches = patchEmbedding(images, execution) + positionEmbedding.patches(rows: rows, columns: columns)
+        guard execution.order != .rows else { return patches }
+        let cells = execution.order.cells(width: columns, height: rows).map(Int32.init)
+        return patches.gatherTokens(indices(cells, images.shape[0]))
     }
 
     /// Patch tokens that carry their positions, (B, K, width), through prefix, blocks and final norm: all patches of an
     /// image, or those that a mask left.
     ///
-    /// - Parameter kept: return only the first tokens, so many of them: in the last block the others are keys and values, but
-    ///   nothing else is computed for them.
-    public func encode(_ patches: Tensor, kept: Int? = nil, _ execution: Execution) -> Tensor {
+    /// - Parameters:
+    ///   - kept: return only the first tokens, so many of them: in the last block the others are keys and values, but
+    ///     nothing else is computed for them.
+    ///   - gridWidth: patches in a row, where they are a whole image, in the order of the execution.
+    public func encode(_ patches: Tensor, kept: Int? = nil, gridWidth: Int? = nil, _ execution: Execution) -> Tensor {
+        let layout = TokenLayout(
+            leadingTokens: configuration.prefixCount, gridWidth: gridWidth ?? 0, order: execution.order)
         var x = Tensor.concat(prefixTokens(batch: patches.shape[0]) + [patches], axis: 1)
         for (index, block) in blocks.enumerated() {
-            x = block(x, kept: index == blocks.count - 1 ? kept : nil, execution)
+            x = block(x, kept: index == blocks.count - 1 ? kept : nil, layout: layout, execution)
         }
         return norm(x)
     }
@@ -121,18 +148,22 @@ public struct VisionTransformer: Module {
     ///   - height, width: of the images, multiples of the patch size; the configured size by default.
     ///   - precision: of the products; by default that of the weights. Weights are converted once for each precision in
     ///     use; a model loaded in the precision wanted, or ``Module/converted(to:)``, keeps no others.
+    ///   - attention: which kernel.
+    ///   - order: in which order patches pass through the network.
     /// - Returns: count × embeddingWidth numbers.
     public func embed(
         batch: [Float], count: Int, height: Int? = nil, width: Int? = nil, precision: Precision? = nil,
-        attention: AttentionVariant = .vfa
+        attention: AttentionVariant = .automatic, order: GridOrder = .rows
     ) -> [Float] {
         let shape = [
             count, configuration.channels, height ?? configuration.imageSize, width ?? configuration.imageSize,
         ]
         let images = Tensor(batch, shape: shape, on: backend)
-        let execution = Execution(precision: precision ?? self.precision, attention: attention)
+        let execution = Execution(precision: precision ?? self.precision, attention: attention, order: order)
         let kept = configuration.pooling == .classToken ? 1 : nil
-        return pool(encode(positioned(images, execution), kept: kept, execution)).floats()
+        return pool(
+            encode(positioned(images, execution), kept: kept, gridWidth: grid(of: images).columns, execution)
+        ).floats()
     }
 
     public mutating func forEachParameter(

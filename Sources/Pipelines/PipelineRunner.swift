@@ -304,7 +304,8 @@ struct EmbeddingStage: Sendable {
         }
         do {
             embedder = try Embedder(
-                path: path, precision: settings.precision, attention: settings.attention, views: settings.views)
+                path: path, precision: settings.precision, attention: settings.attention, order: settings.order,
+                views: settings.views)
         } catch {
             throw PipelineError(.model, path: error.path, error.reason)
         }

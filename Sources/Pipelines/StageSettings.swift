@@ -1,3 +1,4 @@
+import Kernels
 import Tensors
 
 /// The settings of each stage: a table that is read by the run file, and the typed values that the stage uses.
@@ -87,9 +88,12 @@ package struct EmbedSettings {
             "precision", .text("float32"), choices: Precision.spellings,
             help: "Arithmetic of the matrix products; int8 is the fastest and least exact."),
         Setting(
-            "attention", .text("vfa"), choices: AttentionVariant.exact.map(\.description) + ["vsa:0.001"],
+            "attention", .text("automatic"), choices: AttentionVariant.exact.map(\.description) + ["vsa:0.001"],
             accepts: { AttentionVariant($0) != nil },
             help: "Attention algorithm; all but vsa, which skips what is below its threshold, give the same result."),
+        Setting(
+            "order", .text("rows"), choices: GridOrder.allCases.map(\.rawValue),
+            help: "Order of the patches inside the network: the result is the same, vsa skips more in some."),
         Setting(
             "views", .integer(4), range: 1...8,
             help:
@@ -102,6 +106,7 @@ package struct EmbedSettings {
     package let model: String
     package let precision: Precision
     package let attention: AttentionVariant
+    package let order: GridOrder
     package let views: Int
     package let batch: Int
     package let workers: Int
@@ -109,10 +114,11 @@ package struct EmbedSettings {
     package init(_ stage: PipelineSpecification.Stage) {
         model = stage.text("model")
         guard let precision = Precision(stage.text("precision")),
-            let attention = AttentionVariant(stage.text("attention"))
-        else { preconditionFailure("[stage] precision or attention was not checked") }
+            let attention = AttentionVariant(stage.text("attention")), let order = GridOrder(rawValue: stage.text("order"))
+        else { preconditionFailure("[stage] precision, attention or order was not checked") }
         self.precision = precision
         self.attention = attention
+        self.order = order
         views = stage.integer("views")
         batch = stage.integer("batch")
         workers = stage.integer("workers")

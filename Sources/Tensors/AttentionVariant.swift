@@ -2,6 +2,8 @@
 ///
 /// As text a variant is its name; VSA's has its threshold after a colon: `vfa`, `vsa:0.001`.
 public enum AttentionVariant: Sendable, Hashable {
+    /// What measures fastest for the shape and the precision among the exact ones: VFA, unless online softmax is faster.
+    case automatic
     /// All scores at once.
     case naive
     /// Tiled attention with the online softmax (FlashAttention-2, arXiv 2307.08691).
@@ -15,13 +17,14 @@ public enum AttentionVariant: Sendable, Hashable {
     case vsa(threshold: Float)
 
     /// The variants that give the exact result.
-    public static let exact: [AttentionVariant] = [.naive, .fa2, .fa4, .vfa]
+    public static let exact: [AttentionVariant] = [.automatic, .naive, .fa2, .fa4, .vfa]
 }
 
 extension AttentionVariant: LosslessStringConvertible {
     /// - Returns: nil unless the text is a name, for `vsa` with a threshold between 0 and 1.
     public init?(_ text: String) {
         switch text {
+        case "automatic": self = .automatic
         case "naive": self = .naive
         case "fa2": self = .fa2
         case "fa4": self = .fa4
@@ -36,6 +39,7 @@ extension AttentionVariant: LosslessStringConvertible {
 
     public var description: String {
         switch self {
+        case .automatic: "automatic"
         case .naive: "naive"
         case .fa2: "fa2"
         case .fa4: "fa4"

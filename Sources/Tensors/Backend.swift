@@ -202,14 +202,20 @@ public struct AttentionShape: Sendable, Hashable {
     public var headWidth: Int
     /// Factor on the scores, usually 1/sqrt(headWidth).
     public var scale: Float
+    /// What the tokens are.
+    public var layout: TokenLayout
 
-    public init(batch: Int, tokens: Int, queries: Int? = nil, heads: Int, headWidth: Int, scale: Float) {
+    public init(
+        batch: Int, tokens: Int, queries: Int? = nil, heads: Int, headWidth: Int, scale: Float,
+        layout: TokenLayout = TokenLayout()
+    ) {
         self.batch = batch
         self.tokens = tokens
         self.queries = queries ?? tokens
         self.heads = heads
         self.headWidth = headWidth
         self.scale = scale
+        self.layout = layout
     }
 }
 

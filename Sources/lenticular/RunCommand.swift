@@ -43,10 +43,10 @@ struct EmbedCommand: ParsableCommand {
 
     @Option(
         help: """
-            Attention algorithm: vfa, fa2, fa4, naive, or vsa with its threshold, such as vsa:0.001; --set embed.attention is \
+            Attention algorithm: automatic, vfa, fa2, fa4, naive, or vsa with its threshold, such as vsa:0.001; --set embed.attention is \
             the same.
             """)
-    var attention: AttentionVariant = .vfa
+    var attention: AttentionVariant = .automatic
 
     @OptionGroup var options: OutputOptions
 

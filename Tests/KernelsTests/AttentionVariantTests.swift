@@ -127,6 +127,33 @@ struct AttentionVariantTests {
         }
     }
 
+    @Test("65 536 tokens run, in memory that grows with them and not with their square")
+    func manyTokens() {
+        let (tokens, width) = (65_536, 8)
+        var random = SampleGenerator(seed: 8)
+        let q = random.normals(tokens * width), k = random.normals(tokens * width), v = random.normals(tokens * width)
+        // One row in 4096 against the formula.
+        let rows = stride(from: 5, to: tokens, by: 4096)
+        let reference = ReferenceAttention(
+            queries: rows.underestimatedCount, keys: tokens, width: width, scale: 1 / Double(width).squareRoot())
+        let truth = reference.forward(
+            q: rows.flatMap { q[($0 * width)..<(($0 + 1) * width)].map(Double.init) }, k: k.map(Double.init),
+            v: v.map(Double.init)
+        ).o
+        let pool = WorkerPool(threads: 2)
+        for products in AttentionProducts.allCases {
+            for algorithm in [AttentionAlgorithm.fa2, .vfa] {
+                let kernel = Self.kernel(tokens, width, products, algorithm, .best)
+                let o = AttentionRun(kernel, q: q, k: k, v: v, pool: pool).o
+                let error = relativeError(rows.flatMap { o[($0 * width)..<(($0 + 1) * width)] }, truth)
+                // The sums are long, and the mean of many values is near 0.
+                #expect(error < 10 * AttentionForwardTests.limit(products), "\(products) \(algorithm): \(error)")
+                let words = kernel.scratchByteCount
+                #expect(words < 64 * tokens * width, "\(products) \(algorithm): \(words) bytes")
+            }
+        }
+    }
+
     @Test("numbers that are not finite mean what they mean in the formula", arguments: InstructionSet.available)
     func notFinite(set: InstructionSet) {
         let tokens = 150, width = 40

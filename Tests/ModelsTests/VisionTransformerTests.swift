@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Models
 import Tensors
 import Testing
@@ -55,6 +56,17 @@ private func relativeErrors(_ a: [Float], _ b: [Float]) -> (norm: Double, maximu
         let expected = model(images, Execution(attention: .naive)).floats()
         for variant in AttentionVariant.exact {
             #expect(relativeErrors(model(images, Execution(attention: variant)).floats(), expected).maximum < 1e-5)
+        }
+    }
+
+    @Test("the order of patches inside the network does not show in its tokens", arguments: styles)
+    func allOrdersGiveTheSameTokens(style: String) throws {
+        let (model, reference) = try load(style)
+        let images = try reference.tensor("images_other", on: backend)
+        let expected = try reference.floats("tokens_other")
+        for order in GridOrder.allCases {
+            let tokens = model(images, Execution(order: order))
+            #expect(relativeErrors(tokens.floats(), expected).norm < 1e-5, "\(order)")
         }
     }
 

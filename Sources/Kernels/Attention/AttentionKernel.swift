@@ -17,6 +17,12 @@ public enum AttentionAlgorithm: Int, Sendable, CaseIterable {
     /// VFA that leaves out key blocks whose scores are all below ``AttentionKernel/skipThreshold`` (BLASST,
     /// arXiv 2512.12087). Each row has a certificate of its error.
     case vsa
+
+    /// The exact algorithm that measures fastest (docs/attention.md): VFA, except where exponentials have 8 bits, which want a
+    /// maximum that follows the keys, and on AMX for short rows, where its priority tile is most of the work.
+    public static func fastest(keys: Int, products: AttentionProducts, on set: InstructionSet) -> AttentionAlgorithm {
+        products == .int8 || (set == .amx && products == .bfloat16 && keys < 250) ? .fa2 : .vfa
+    }
 }
 
 /// Precision of the factors of the two matrix products of an attention; sums are float32 or int32.
@@ -280,6 +286,13 @@ public struct AttentionKernel: Sendable {
                 }
             }
         }
+    }
+
+    /// Bytes that each thread of ``forward(q:k:v:into:logSumExp:certificate:scratch:pool:)`` works in: linear in the tokens.
+    public var scratchByteCount: Int {
+        let nothing = AttentionOperand(UnsafeMutableRawPointer(bitPattern: 64)!, batchStride: 0, headStride: 0, tokenStride: 0)
+        var problem = self.problem(nothing, nothing, nothing, nothing)
+        return Int(instructionSet.table.pointee.attention_scratch(&problem))
     }
 
     private func problem(

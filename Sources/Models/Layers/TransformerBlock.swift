@@ -1,3 +1,4 @@
+public import Kernels
 public import Tensors
 
 /// How a network computes: the arithmetic of its products and the attention algorithm. The result is the same up to rounding,
@@ -7,10 +8,15 @@ public struct Execution: Sendable, Hashable {
     public var precision: Precision
     /// Which of the attention kernels runs.
     public var attention: AttentionVariant
+    /// In which order patches pass through the network. Tokens are returned row by row all the same.
+    public var order: GridOrder
 
-    public init(precision: Precision = .float32, attention: AttentionVariant = .vfa) {
+    public init(
+        precision: Precision = .float32, attention: AttentionVariant = .automatic, order: GridOrder = .rows
+    ) {
         self.precision = precision
         self.attention = attention
+        self.order = order
     }
 }
 
@@ -28,11 +34,12 @@ public struct SelfAttention: Module {
 
     /// `x + scale · attention(norm(x))` for x (B, N, width), of the first `kept` tokens or all.
     public func callAsFunction(
-        _ x: Tensor, norm: LayerNormalization, scale: LayerScale?, kept: Int? = nil, _ execution: Execution
+        _ x: Tensor, norm: LayerNormalization, scale: LayerScale?, kept: Int? = nil, layout: TokenLayout,
+        _ execution: Execution
     ) -> Tensor {
         let precision = execution.precision
         let mixed = x.dense([qkv.layer(norm: norm)], precision: precision, output: precision.activations)
-            .attention(heads: heads, queries: kept, variant: execution.attention, precision: precision)
+            .attention(heads: heads, queries: kept, variant: execution.attention, precision: precision, layout: layout)
         return mixed.dense(
             [projection.layer(scale: scale)], residual: kept.map { x.slice(axis: 1, 0..<$0) } ?? x,
             precision: precision)
@@ -118,9 +125,13 @@ public struct TransformerBlock: Module {
 
     /// Tokens (B, N, width) to tokens of the same shape and type.
     ///
-    /// - Parameter kept: return only the first tokens, so many of them: attention and what follows it are computed for no others.
-    public func callAsFunction(_ tokens: Tensor, kept: Int? = nil, _ execution: Execution) -> Tensor {
-        let x = attention(tokens, norm: norm1, scale: scale1, kept: kept, execution)
+    /// - Parameters:
+    ///   - kept: return only the first tokens, so many of them: attention and what follows it are computed for no others.
+    ///   - layout: what the tokens are.
+    public func callAsFunction(
+        _ tokens: Tensor, kept: Int? = nil, layout: TokenLayout = TokenLayout(), _ execution: Execution
+    ) -> Tensor {
+        let x = attention(tokens, norm: norm1, scale: scale1, kept: kept, layout: layout, execution)
         return feedForward(x, norm: norm2, scale: scale2, execution)
     }
 

@@ -11,7 +11,8 @@ extension CPUBackend {
         let (q, k, v) = fused(qkv, shape)
         let counters = profiler.measure(.attention) {
             kernel.forward(
-                q: q, k: k, v: v, into: tokensHeads(out, shape), logSumExp: logSumExp.map(floats), pool: pool)
+                q: q, k: k, v: v, into: tokensHeads(out, shape), logSumExp: logSumExp.map(floats),
+                scratch: attentionScratch, pool: pool)
         }
         attentionCounts.withLock {
             $0.rowMaximumTiles += counters.rowMaximumTiles
@@ -30,7 +31,7 @@ extension CPUBackend {
         profiler.measure(.attention) {
             kernel.backward(
                 q: q, k: k, v: v, o: tokensHeads(out, shape), logSumExp: floats(logSumExp),
-                oGradient: tokensHeads(gradient, shape), intoQ: dq, k: dk, v: dv, pool: pool)
+                oGradient: tokensHeads(gradient, shape), intoQ: dq, k: dk, v: dv, scratch: attentionScratch, pool: pool)
         }
     }
 
@@ -42,14 +43,6 @@ extension CPUBackend {
     private func attentionKernel(
         _ shape: AttentionShape, _ variant: AttentionVariant, _ precision: Precision, _ type: DType
     ) -> AttentionKernel {
-        let algorithm: AttentionAlgorithm =
-            switch variant {
-            case .vfa: .vfa
-            case .vsa: .vsa
-            case .fa2: .fa2
-            case .fa4: .fa4
-            case .naive: .naive
-            }
         // With 8-bit probabilities and values too a ViT-small is 1 % faster, and its embeddings are less exact.
         let wanted: AttentionProducts =
             switch precision {
@@ -58,9 +51,19 @@ extension CPUBackend {
             case .int8: .int8BFloat16
             }
         let products = wanted.isNative(on: kernels.instructionSet) ? wanted : .float32
+        let algorithm: AttentionAlgorithm =
+            switch variant {
+            case .automatic: .fastest(keys: shape.tokens, products: products, on: kernels.instructionSet)
+            case .vfa: .vfa
+            case .vsa: .vsa
+            case .fa2: .fa2
+            case .fa4: .fa4
+            case .naive: .naive
+            }
         var kernel = AttentionKernel(
             batch: shape.batch, heads: shape.heads, tokens: shape.queries, keys: shape.tokens, width: shape.headWidth,
-            scale: shape.scale, storage: type.element, products: products, algorithm: algorithm)
+            scale: shape.scale, storage: type.element, products: products, algorithm: algorithm,
+            leadingTokens: shape.layout.leadingTokens, gridWidth: shape.layout.gridWidth, order: shape.layout.order)
         if case .vsa(let threshold) = variant { kernel.skipThreshold = threshold }
         return kernel
     }

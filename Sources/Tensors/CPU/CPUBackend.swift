@@ -21,6 +21,7 @@ public final class CPUBackend: Backend {
     /// Splits what oneDNN does not do; nil with one thread.
     let pool: WorkerPool?
     let attentionCounts = Mutex(AttentionCounters())
+    let attentionScratch = AttentionScratch()
 
     public init(threads: Int = 1, float32Products: Float32Products = .automatic) {
         precondition(threads > 0, "[CPUBackend] expected at least one thread, got \(threads)")

@@ -9,9 +9,11 @@ extension Tensor {
     ///   - scale: factor on the scores; 1/√d by default.
     ///   - variant: which algorithm.
     ///   - precision: of the products; by default that of the buffer.
+    ///   - layout: what the tokens are.
     /// - Returns: (B, N, H·d), or (B, queries, H·d).
     public func attention(
-        heads: Int, queries: Int? = nil, scale: Float? = nil, variant: AttentionVariant = .vfa, precision: Precision? = nil
+        heads: Int, queries: Int? = nil, scale: Float? = nil, variant: AttentionVariant = .automatic,
+        precision: Precision? = nil, layout: TokenLayout = TokenLayout()
     ) -> Tensor {
         let width = rank == 5 ? shape[2] * shape[3] * shape[4] : (rank == 3 ? shape[2] : 0)
         require(
@@ -20,7 +22,7 @@ extension Tensor {
         let headWidth = width / (3 * heads)
         let sizes = AttentionShape(
             batch: shape[0], tokens: shape[1], queries: isOnTape ? nil : queries, heads: heads, headWidth: headWidth,
-            scale: scale ?? 1 / Float(headWidth).squareRoot())
+            scale: scale ?? 1 / Float(headWidth).squareRoot(), layout: layout)
         require(
             (0...shape[1]).contains(queries ?? 0), "attention", expected: "0 to \(shape[1]) queries",
             got: "\(queries ?? 0)")

@@ -1,4 +1,4 @@
-import Kernels
+public import Kernels
 public import Models
 public import Tensors
 
@@ -78,6 +78,8 @@ public struct BackboneBenchmark: Sendable {
     /// Of them, int8 is measured in inference only.
     public var precisions: [Precision]
     public var attention: AttentionVariant
+    /// Order of the patches inside the network.
+    public var order: GridOrder
     public var workers: Int
     /// Time to spend on each row, seconds; at least three batches are timed.
     public var secondsPerRow: Double
@@ -86,12 +88,13 @@ public struct BackboneBenchmark: Sendable {
 
     public init(
         subjects: [Subject] = Subject.standard, precisions: [Precision] = Precision.allCases,
-        attention: AttentionVariant = .vfa, workers: Int,
+        attention: AttentionVariant = .automatic, order: GridOrder = .rows, workers: Int,
         secondsPerRow: Double = 2, float32Products: Float32Products = .automatic
     ) {
         self.subjects = subjects
         self.precisions = precisions
         self.attention = attention
+        self.order = order
         self.workers = workers
         self.secondsPerRow = secondsPerRow
         self.float32Products = float32Products
@@ -166,7 +169,7 @@ public struct BackboneBenchmark: Sendable {
         var random = RandomNumbers(seed: 1)
         let pixels = (0..<(batch * length)).map { _ in random.uniform(-2, 2) }
         let parallel = DataParallel(workers: workers)
-        let execution = Execution(precision: precision, attention: attention)
+        let execution = Execution(precision: precision, attention: attention, order: order)
 
         switch task {
         case .inference:
@@ -175,7 +178,8 @@ public struct BackboneBenchmark: Sendable {
                 parallel.pool.parallelFor(workers) { worker in
                     let range = (worker * batch / workers)..<((worker + 1) * batch / workers)
                     let part = Array(pixels[(range.lowerBound * length)..<(range.upperBound * length)])
-                    _ = model.embed(batch: part, count: range.count, precision: precision, attention: execution.attention)
+                    _ = model.embed(
+                        batch: part, count: range.count, precision: precision, attention: execution.attention, order: execution.order)
                 }
             }
         case .training:

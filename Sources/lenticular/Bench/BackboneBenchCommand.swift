@@ -28,8 +28,11 @@ struct BackboneBenchCommand: ParsableCommand {
     @Option(help: "Which, separated by commas: float32, bfloat16, int8 (in inference).")
     var precisions = "float32,bfloat16,int8"
 
-    @Option(help: "Attention algorithm: vfa, fa2, fa4, naive, or vsa with its threshold, such as vsa:0.001.")
-    var attention: AttentionVariant = .vfa
+    @Option(help: "Attention algorithm: automatic, vfa, fa2, fa4, naive, or vsa with its threshold, such as vsa:0.001.")
+    var attention: AttentionVariant = .automatic
+
+    @Option(help: "Order of the patches inside the network: rows, blocks, hilbert.")
+    var order: GridOrder = .rows
 
     @Option(help: "Which, separated by commas: inference, training, pretraining. All that a model has when not given.")
     var tasks: String?
@@ -101,13 +104,13 @@ struct BackboneBenchCommand: ParsableCommand {
         }
         let benchmark = BackboneBenchmark(
             subjects: subjects, precisions: precisions.split(separator: ",").compactMap { Precision(String($0)) },
-            attention: attention, workers: workers, secondsPerRow: seconds, float32Products: float32Products)
+            attention: attention, order: order, workers: workers, secondsPerRow: seconds, float32Products: float32Products)
         let table = TextTable([
             .init("model", 8), .init("px", 4, right: true), .init("parameters", 11, right: true), .init("task", 11),
             .init("precision", 9), .init("batch", 5, right: true), .init("images/s", 9, right: true),
             .init("GFLOP/s", 8, right: true), .init("outside", 8, right: true), .init("where the time goes", 0),
         ])
-        print("\(workers) workers, \(InstructionSet.best.description), attention \(attention)")
+        print("\(workers) workers, \(InstructionSet.best.description), attention \(attention), patches in \(order.rawValue)")
         print(table.head)
         let rows = try benchmark.run { row in
             let parts = row.breakdown.filter { $0.share >= 0.005 }.map { "\($0.work) \(fixed(100 * $0.share, 1)) %" }
@@ -127,7 +130,7 @@ struct BackboneBenchCommand: ParsableCommand {
         let rows = try AccuracyBenchmark(
             model: InstalledFiles.model(named: model),
             executions: precisions.split(separator: ",").compactMap { Precision(String($0)) }
-                .map { Execution(precision: $0, attention: attention) }, workers: workers
+                .map { Execution(precision: $0, attention: attention, order: order) }, workers: workers
         ).run(stride(from: 0, to: found.count, by: step).map { found[$0] })
         print(
             "\nmodel \(model), one view of \(rows.first?.agreement.objects ?? 0) images of "
@@ -150,3 +153,4 @@ struct BackboneBenchCommand: ParsableCommand {
 }
 
 extension Float32Products: ExpressibleByArgument {}
+extension GridOrder: ExpressibleByArgument {}
