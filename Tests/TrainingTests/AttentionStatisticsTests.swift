@@ -13,7 +13,7 @@ import Training
         return AttentionHead(tokens: tokens, width: width, q: numbers(spread), k: numbers(1), v: numbers(1))
     }
 
-    /// 577 tokens whose queries all prefer the same blocks of 64 keys.
+    /// 577 tokens whose queries agree on which blocks of 64 keys matter, or none would be skipped for a whole tile.
     private func clusteredHead(spread: Float) -> AttentionHead {
         var head = randomHead(tokens: 577, width: 16, spread: spread)
         var random = RandomNumbers(seed: 6)
@@ -154,7 +154,6 @@ import Training
     @Test(arguments: [0.1, 0.3, 0.5] as [Float])
     func theCertificateIsNeverBelowTheError(spread: Float) {
         let grid = TokenGrid(prefix: 1, rows: 24, columns: 24)
-        // All queries agree on which blocks of keys matter, or none would be skipped for a whole tile.
         let report = report(clusteredHead(spread: spread), grid)
         #expect(report.skipping.count == 2 * 3 * 2 * 9)
         #expect(

@@ -43,9 +43,10 @@ public struct AttentionKernelStudy: Sendable {
         /// VSA: the error, likewise, of the channel where it is largest; with the rounding of the products.
         public var channelErrorMean: Double?
         public var channelErrorMaximum: Double?
-        /// Of the fastest call for each layer and image.
+        /// Of the fastest call: the median over layers and images, 10⁹ operations a second.
         public var gigaflops: Double
-        /// To the rate of FA2 with the same products, which took turns with it.
+        /// To the rate of FA2 with the same products, which took turns with it: likewise the median, so that other work on the
+        /// machine during one of them does not count.
         public var ratioToFA2: Double
     }
 
@@ -53,8 +54,9 @@ public struct AttentionKernelStudy: Sendable {
     struct Tally: Sendable {
         var counters = AttentionKernelCounters()
         var rows = 0
-        var operations = 0.0
-        var seconds = 0.0
+        /// Of each layer and image, from the fastest call: operations a second, and the ratio to those of FA2.
+        var rates: [Double] = []
+        var ratios: [Double] = []
         var squaredError = 0.0
         var squaredNorm = 0.0
         var errorMaximum = 0.0
@@ -68,8 +70,8 @@ public struct AttentionKernelStudy: Sendable {
         static func += (a: inout Tally, b: Tally) {
             a.counters += b.counters
             a.rows += b.rows
-            a.operations += b.operations
-            a.seconds += b.seconds
+            a.rates += b.rates
+            a.ratios += b.ratios
             a.squaredError += b.squaredError
             a.squaredNorm += b.squaredNorm
             a.errorMaximum = max(a.errorMaximum, b.errorMaximum)
@@ -100,7 +102,7 @@ public struct AttentionKernelStudy: Sendable {
         self.comparedQueries = comparedQueries
     }
 
-    /// By products, all with FA2.
+    /// By products, FA2 first.
     static let variants: [[Variant]] = AttentionProducts.allCases.map { products in
         var variants = [AttentionAlgorithm.fa2, .fa4, .vfa].map { Variant(products: products, algorithm: $0) }
         variants.append(Variant(products: products, algorithm: .vfa, order: .hilbert))
@@ -136,7 +138,8 @@ public struct AttentionKernelStudy: Sendable {
                     }
                 }
                 for index in variants.indices {
-                    tallies[index].seconds = fastest[index]
+                    tallies[index].rates = [calls.operations / fastest[index]]
+                    tallies[index].ratios = [fastest[0] / fastest[index]]
                     layers[layer][variants[index], default: Tally()] += tallies[index]
                 }
             }
@@ -153,14 +156,13 @@ public struct AttentionKernelStudy: Sendable {
         return ([(nil, all)] + layers.enumerated().map { ($0.offset as Int?, $0.element) }).flatMap { layer, tallies in
             Self.variants.flatMap { variants in
                 variants.compactMap { variant in
-                    guard let tally = tallies[variant], let online = tallies[variants[0]] else { return nil }
-                    return Self.row(variant, tally, online: online, layer)
+                    tallies[variant].map { Self.row(variant, $0, layer) }
                 }
             }
         }
     }
 
-    private static func row(_ variant: Variant, _ tally: Tally, online: Tally, _ layer: Int?) -> Row {
+    private static func row(_ variant: Variant, _ tally: Tally, _ layer: Int?) -> Row {
         let isSparse = variant.algorithm == .vsa
         let tiles = Double(max(tally.counters.tiles, 1))
         return Row(
@@ -175,7 +177,12 @@ public struct AttentionKernelStudy: Sendable {
             certificateMaximum: isSparse ? tally.certificateMaximum : nil,
             channelErrorMean: isSparse ? tally.channelErrorSum / Double(tally.compared) : nil,
             channelErrorMaximum: isSparse ? tally.channelErrorMaximum : nil,
-            gigaflops: tally.operations / tally.seconds * 1e-9, ratioToFA2: online.seconds / tally.seconds)
+            gigaflops: median(tally.rates) * 1e-9, ratioToFA2: median(tally.ratios))
+    }
+
+    private static func median(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
     }
 }
 
@@ -193,6 +200,9 @@ private struct KernelCalls {
     let ranges: [[Float]]
 
     var width: Int { heads[0].width }
+
+    /// Of both products of a call.
+    var operations: Double { 4 * Double(heads.count * width) * Double(grid.tokens) * Double(grid.tokens) }
 
     init(_ heads: [AttentionHead], grid: TokenGrid, comparedQueries: Int, pool: WorkerPool) {
         self.heads = heads
@@ -273,7 +283,6 @@ private struct KernelCalls {
         var tally = AttentionKernelStudy.Tally()
         tally.counters = call(variant, into: &o, certificates: &certificates).counters
         tally.rows = heads.count * tokens
-        tally.operations = 4 * Double(heads.count * width) * Double(tokens) * Double(tokens)
         // Rows that were computed again have no certificate, which reads as 0.
         tally.certified = tally.rows - tally.counters.fallbackRows
         for certificate in certificates {
