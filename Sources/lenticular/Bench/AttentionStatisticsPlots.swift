@@ -57,8 +57,10 @@ struct AttentionStatisticsPlots {
                 .init(
                     row.estimator.title, whiskers: row.percentile1...row.percentile99,
                     box: row.percentile10...row.percentile90, median: row.median,
-                    color: [.priority, .sink, .signedAbsMax, .blockMean, .sampledKeys, .expectedMaximum].contains(
-                        row.estimator) ? 5 : 0)
+                    color: [
+                        .priority, .sink, .signedAbsMax, .blockMean, .sampledKeys, .expectedMaximum,
+                        .uncappedExpectedMaximum,
+                    ].contains(row.estimator) ? 5 : 0)
             })
         plot.markers = [0]
         plot.scale = 2
@@ -128,10 +130,10 @@ struct AttentionStatisticsPlots {
         return plot
     }
 
-    /// Share of the rows that the guard sends back, against the needle's height.
+    /// Share of the rows that the guard sends back, or with a block that is done again, against the needle's height.
     private func needles() -> Plot {
         var plot = plot(
-            "Rows with a needle that must be computed again", x: "needle above the row's maximum / log₂",
+            "Rows with a needle that are computed again (uint8: a block)", x: "needle above the row's maximum / log₂",
             y: "share of the rows")
         let cases: [(name: String, needle: NeedleKind, source: FrozenSource)] = [
             ("m-initialisation", .plain, .initialised), ("m-initialisation, hidden needle", .hidden, .initialised),
@@ -144,7 +146,7 @@ struct AttentionStatisticsPlots {
                 }
                 plot.curves.append(
                     .init(
-                        "\(format.rawValue), \(item.name)", x: rows.map { $0.offset ?? 0 }, y: rows.map(\.caught),
+                        "\(format.rawValue), \(item.name)", x: rows.map { $0.offset ?? 0 }, y: rows.map(\.computedAgain),
                         color: color, isDashed: index == 2, hasPoints: index != 1))
             }
         }

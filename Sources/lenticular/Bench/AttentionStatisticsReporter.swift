@@ -30,6 +30,9 @@ struct AttentionStatisticsOptions: ParsableArguments {
     @Option(help: "Images to look at, at regular distances among those there are.")
     var count = 8
 
+    @Option(help: "Of these, the first so many also go through the attention kernels.")
+    var kernelCount = 2
+
     @Option(help: "Of the random token order, the needles and untrained weights.")
     var seed: UInt64 = 0
 
@@ -38,6 +41,7 @@ struct AttentionStatisticsOptions: ParsableArguments {
 
     func validate() throws {
         if count < 1 { throw ValidationError("--count: expected at least 1") }
+        if kernelCount < 0 { throw ValidationError("--kernel-count: expected at least 0") }
         if let untrained, Self.network(untrained) == nil {
             throw ValidationError("--untrained: no network is called '\(untrained)'")
         }
@@ -91,6 +95,17 @@ struct AttentionStatisticsReporter {
         /// Ids of the images.
         var objects: [String]
         var statistics: AttentionStatisticsReport
+        var kernels: Kernels
+    }
+
+    /// What the kernels did.
+    private struct Kernels: Encodable {
+        /// The first so many of the images.
+        var images: Int
+        var workers: Int
+        var instructionSet: String
+        var repetitions: Int
+        var rows: [AttentionKernelStudy.Row]
     }
 
     func run() throws {
@@ -103,6 +118,7 @@ struct AttentionStatisticsReporter {
         var settings = AttentionStatistics.Settings()
         settings.seed = options.seed
         var statistics = AttentionStatistics(settings: settings)
+        var kernelStudy = AttentionKernelStudy()
         let progress = Progress("attention", total: objects.count, unit: "images", enabled: !options.quiet)
         var studied: [String] = []
         var failures: [StampError] = []
@@ -110,7 +126,9 @@ struct AttentionStatisticsReporter {
             do {
                 let stamp = try reader.stamp(of: object)
                 let image = Tensor(stamp.values, shape: [1, 3, size, size], on: model.backend)
-                statistics.add(AttentionHead.capture(image, in: model), grid: grid, pool: pool)
+                let heads = AttentionHead.capture(image, in: model)
+                statistics.add(heads, grid: grid, pool: pool)
+                if kernelStudy.images < options.kernelCount { kernelStudy.add(heads, grid: grid, pool: pool) }
                 studied.append(object.id)
             } catch {
                 failures.append(error)
@@ -124,9 +142,17 @@ struct AttentionStatisticsReporter {
         print(
             "\(name), \(size) pixels, \(report.tokens) tokens, \(model.configuration.depth) layers of "
                 + "\(model.configuration.heads) heads; \(report.images) images, seed \(options.seed)")
+        let kernels = Kernels(
+            images: kernelStudy.images, workers: workers, instructionSet: InstructionSet.best.description,
+            repetitions: kernelStudy.repetitions, rows: kernelStudy.rows())
         AttentionStatisticsTables(report: report).print()
+        if kernels.images > 0 {
+            print("\nKernels on \(kernels.images) images: \(kernels.workers) workers, \(kernels.instructionSet)")
+            AttentionKernelTable(rows: kernels.rows).print()
+        }
         try json.write(
-            Figures(model: name, imageSize: size, patchSize: patch, objects: studied, statistics: report))
+            Figures(
+                model: name, imageSize: size, patchSize: patch, objects: studied, statistics: report, kernels: kernels))
         if let folder = plots {
             try AttentionStatisticsPlots(report: report).write(to: folder)
         }

@@ -86,10 +86,10 @@ struct AttentionStatisticsTables {
 
     private func accuracy() {
         head(
-            "Rows with a frozen maximum, by the format of P; error |o − truth| / |truth| of those that the guard lets pass"
+            "Rows by the maximum and the format of P; error |o − truth| / |truth| of those that the guard lets pass"
         )
         let table = TextTable([
-            .init("maximum", 11), .init("P in", 8), .init("rows", 7, right: true),
+            .init("maximum", 11), .init("P in", 11), .init("rows", 7, right: true),
             .init("saturated", 9, right: true), .init("caught", 8, right: true),
             .init("error: median", 13, right: true), .init("99 %", 8, right: true), .init("max", 8, right: true),
         ])
@@ -109,19 +109,22 @@ struct AttentionStatisticsTables {
             Swift.print("\nNo needles: the priority tile holds all keys.")
             return
         }
-        head("Rows with a needle so far above their maximum: share that the guard catches, largest error of the others")
+        head(
+            "Rows with a needle so far above their maximum: share that the guard catches (uint8: or with a block done again), "
+                + "largest error of those that it lets pass")
         let formats = ExponentialFormat.allCases
         let table = TextTable(
             [.init("needle", 6), .init("above", 5, right: true), .init("maximum", 11), .init("rows", 5, right: true)]
-                + formats.flatMap { [.init($0.rawValue, 8, right: true), .init("error", 8, right: true)] })
+                + formats.flatMap { [.init($0.rawValue, 11, right: true), .init("error", 8, right: true)] })
         Swift.print(table.head)
-        for row in report.needles where row.format == formats[0] {
+        for row in report.needles
+        where row.format == formats.first(where: { row.source.isStudied(in: $0) }) {
             let cells = formats.flatMap { format in
                 let same = report.needles.first {
                     $0.format == format && $0.needle == row.needle && $0.source == row.source
                         && $0.offset == row.offset
                 }
-                return [same.map { percent($0.caught, 1) } ?? "", same?.errorMaximum.map(scientific) ?? ""]
+                return [same.map { percent($0.computedAgain, 1) } ?? "–", same?.errorMaximum.map(scientific) ?? ""]
             }
             Swift.print(
                 table.row(
@@ -155,6 +158,8 @@ extension MaximumEstimator {
         case .blockMeanAndPriority: "block mean, priority"
         case .sampledKeysAndPriority: "sampled keys, priority"
         case .expectedMaximumAndPriority: "expected maximum, priority"
+        case .uncappedExpectedMaximum: "uncapped expected maximum"
+        case .uncappedExpectedMaximumAndPriority: "uncapped expected, priority"
         }
     }
 }
@@ -167,6 +172,7 @@ extension FrozenSource {
         case .priority: "priority"
         case .initialised: "initialised"
         case .sampled: "sampled"
+        case .online: "online"
         }
     }
 }

@@ -91,6 +91,24 @@ struct OrderPlan: Sendable {
     }
 }
 
+/// The blocks of keys that the 8-bit kernels take for a tile of queries.
+struct KeyBlocks {
+    /// As the keys lie.
+    let online: [[Int]]
+    /// The priority tile, then the others as they lie.
+    let frozen: [[Int]]
+
+    init(_ tile: ScoreTile, settings: AttentionStatistics.Settings) {
+        func cut(_ keys: [Int], _ size: Int) -> [[Int]] {
+            stride(from: 0, to: keys.count, by: size).map { Array(keys[$0..<min($0 + size, keys.count)]) }
+        }
+        online = cut(Array(0..<tile.keys), settings.onlineByteBlock)
+        frozen = [tile.keys(of: tile.priorityGroups)] + cut(tile.keys(of: tile.otherGroups), settings.frozenByteBlock)
+    }
+
+    subscript(source: FrozenSource) -> [[Int]] { source == .online ? online : frozen }
+}
+
 /// The study of one head.
 struct HeadStudy {
     let settings: AttentionStatistics.Settings
@@ -127,12 +145,14 @@ struct HeadStudy {
                     head.scores(queries, with: signedAbsMax), columns: settings.blocks(tokens)),
                 .blockMean: rowMaxima(head.scores(queries, with: means), columns: settings.blocks(tokens)),
                 .sampledKeys: sampled.map(\.maximum), .expectedMaximum: sampled.map(\.expectedMaximum),
+                .uncappedExpectedMaximum: sampled.map(\.uncappedExpectedMaximum),
                 .sink: tile.maxima(over: [0]), .priority: priority,
             ]
             estimates[.signedAbsMaxAndPriority] = larger(estimates[.signedAbsMax]!, priority)
             estimates[.blockMeanAndPriority] = larger(estimates[.blockMean]!, priority)
             estimates[.sampledKeysAndPriority] = larger(estimates[.sampledKeys]!, priority)
             estimates[.expectedMaximumAndPriority] = larger(estimates[.expectedMaximum]!, priority)
+            estimates[.uncappedExpectedMaximumAndPriority] = larger(estimates[.uncappedExpectedMaximum]!, priority)
 
             let sums = BlockSums(tile, values: head.v, width: width, groupsPerBlock: groupsPerBlock, backend: backend)
             let rowSums = sums.rowSums(rows: tile.rows)
@@ -161,7 +181,7 @@ struct HeadStudy {
         return findings
     }
 
-    /// Errors of rows with a frozen maximum, as they are and with needles, in the order of rows.
+    /// Errors of rows with a frozen maximum or the online softmax, as they are and with needles, in the order of rows.
     ///
     /// - Parameter random: chooses the queries of needles.
     func accuracy(of head: AttentionHead, _ plan: OrderPlan, random: RandomNumbers) -> AttentionFindings {
@@ -183,22 +203,25 @@ struct HeadStudy {
                 priority,
                 rowMaxima(head.scores(queries, with: representations), columns: settings.blocks(head.tokens))
             ).map { max($0, $1) }
+            let blocks = KeyBlocks(tile, settings: settings)
             for row in 0..<tile.rows {
                 let scores = Array(tile.scores[(row * tile.keys)..<((row + 1) * tile.keys)])
                 let truth = FrozenRow.truth(scores: scores, values: head.v, width: width)
                 for source in FrozenSource.allCases {
-                    let maximum =
+                    let maximum: Float? =
                         switch source {
                         case .trueMaximum: tile.maxima[row]
                         case .priority: priority[row]
                         case .initialised: initialised[row]
                         case .sampled:
                             max(priority[row], SampledScores(scores, count: settings.sampledKeys).expectedMaximum)
+                        case .online: nil
                         }
-                    for format in ExponentialFormat.allCases {
+                    for format in ExponentialFormat.allCases where source.isStudied(in: format) {
                         findings.accuracy[.init(source: source, format: format), default: .init()].add(
                             FrozenRow(
-                                scores: scores, values: head.v, maximum: maximum, truth: truth, format: format))
+                                scores: scores, values: head.v, maximum: maximum, blocks: blocks[source], truth: truth,
+                                format: format))
                     }
                 }
             }
@@ -212,7 +235,7 @@ struct HeadStudy {
                     let needle = PlantedNeedle(
                         kind, in: head, query: queries.lowerBound + row, place: group * settings.keyGroup,
                         score: tile.maxima[row] + offset)
-                    add(needle, kind, offset: offset, priority: priority[row], to: &findings)
+                    add(needle, kind, offset: offset, priority: priority[row], blocks: blocks, to: &findings)
                 }
             }
         }
@@ -220,27 +243,29 @@ struct HeadStudy {
     }
 
     private func add(
-        _ needle: PlantedNeedle, _ kind: NeedleKind, offset: Float, priority: Float,
+        _ needle: PlantedNeedle, _ kind: NeedleKind, offset: Float, priority: Float, blocks: KeyBlocks,
         to findings: inout AttentionFindings
     ) {
         let scores = needle.scores()
         let truth = FrozenRow.truth(scores: scores, values: needle.head.v, width: needle.head.width)
         // Only the representation tells one kind from the other.
         for source in kind == .plain ? FrozenSource.allCases : [.initialised] {
-            let maximum =
+            let maximum: Float? =
                 switch source {
                 case .trueMaximum: scores.max() ?? 0
                 case .priority: priority
                 case .initialised: max(priority, needle.initialisation(size: settings.keyBlock))
                 case .sampled:
                     max(priority, SampledScores(scores, count: settings.sampledKeys).expectedMaximum)
+                case .online: nil
                 }
-            for format in ExponentialFormat.allCases {
+            for format in ExponentialFormat.allCases where source.isStudied(in: format) {
                 findings.needles[
                     .init(kind: kind, source: source, offset: offset, format: format), default: .init()
                 ].add(
                     FrozenRow(
-                        scores: scores, values: needle.head.v, maximum: maximum, truth: truth, format: format))
+                        scores: scores, values: needle.head.v, maximum: maximum, blocks: blocks[source], truth: truth,
+                        format: format))
             }
         }
     }

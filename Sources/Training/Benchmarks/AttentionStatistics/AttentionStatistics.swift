@@ -22,6 +22,9 @@ public struct AttentionStatistics: Sendable {
         public var keyGroup = 16
         /// Keys of the estimator `sampledKeys`.
         public var sampledKeys = 64
+        /// Keys that the 8-bit kernels take together: by the online softmax, and under a frozen maximum.
+        public var onlineByteBlock = 512
+        public var frozenByteBlock = 256
         /// log₂ λ of skipping, falling.
         public var logThresholds: [Double] = [-4, -6, -8, -10, -12, -14, -16, -18, -20]
         /// By how much needles exceed the row maximum, in units of log₂.

@@ -80,7 +80,7 @@ public struct AttentionStatisticsReport: Sendable, Encodable {
         public var boundViolations: Int
     }
 
-    /// Rows computed with a frozen maximum and exponentials kept in a format.
+    /// Rows computed with a frozen maximum, or the online softmax, and exponentials kept in a format.
     public struct Frozen: Sendable, Encodable {
         public var source: FrozenSource
         public var format: ExponentialFormat
@@ -89,13 +89,18 @@ public struct AttentionStatisticsReport: Sendable, Encodable {
         public var needle: NeedleKind?
         public var offset: Double?
         public var rows: Int
-        /// Shares of rows.
+        /// Shares of rows: with exponentials at the end of the format (of 8 bits: with a block that was computed again for that),
+        /// and caught by the guard.
         public var saturated: Double
         public var caught: Double
         /// |o − truth| / |truth| of the rows that the guard let pass; nil where it let none pass.
         public var errorMedian: Double?
         public var errorPercentile99: Double?
         public var errorMaximum: Double?
+
+        /// Rows that are computed again as a whole or, with 8-bit exponentials, in part: the share that the guard catches, and
+        /// of 8 bits also that in which a block saturated. (A block that was computed again passes the guard.)
+        public var computedAgain: Double { format == .uint8 ? min(1, caught + saturated) : caught }
     }
 
     public var images: Int

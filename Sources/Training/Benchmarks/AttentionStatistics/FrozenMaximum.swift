@@ -11,17 +11,20 @@ public enum ExponentialFormat: String, Sendable, Codable, CaseIterable {
     case bfloat16
     /// 11 bits of precision, from 2^−24 to 65504.
     case float16
-    /// A fixed scale: 128 stands for P = 1, 255 is the largest.
+    /// 127 stands for P = 1 and 255, the largest, for all from 2 on: a maximum may be one power of 2 too low.
     case uint8
+    /// 255 stands for P = 1, which no P may exceed.
+    case uint8Filled
 
     /// The number kept for P, rounded to nearest; infinite where the format has no number that large. The scale of
-    /// ``uint8`` is that of its integers.
+    /// 8 bits is that of the integers.
     package func stored(_ p: Float) -> Float {
         switch self {
         case .float32: p
         case .bfloat16: Self.roundedToBFloat16(p)
         case .float16: Self.roundedToFloat16(p)
-        case .uint8: min((128 * p).rounded(.toNearestOrEven), 255)
+        case .uint8: min((127 * p).rounded(.toNearestOrEven), 255)
+        case .uint8Filled: min((255 * p).rounded(.toNearestOrEven), 255)
         }
     }
 
@@ -31,12 +34,14 @@ public enum ExponentialFormat: String, Sendable, Codable, CaseIterable {
     /// The smallest sum l for which the exponentials that vanished cannot have mattered: they are fewer than `keys`, each below
     /// the smallest number kept, and together below the format's own rounding error of the sum. ``uint8`` cannot promise
     /// that: as the kernels do, it asks that the row's largest exponential be at least a quarter of P = 1.
+    /// ``uint8Filled`` is used only where that is sure.
     func passesGuard(sum: Float, largest: Float, keys: Int) -> Bool {
         guard sum.isFinite, !isSaturated(largest) else { return false }
         return switch self {
         case .float32, .bfloat16: sum >= Float(keys) * 0x1p-102
         case .float16: sum >= Float(keys) * 0x1p-14
         case .uint8: largest >= 32
+        case .uint8Filled: true
         }
     }
 
@@ -55,45 +60,103 @@ public enum ExponentialFormat: String, Sendable, Codable, CaseIterable {
     }
 }
 
-/// One row of attention, computed with a maximum that was fixed before.
+/// One row of attention, computed block by block with a maximum that was fixed before, or that follows the blocks.
 package struct FrozenRow {
-    /// Exponentials reached the end of the format.
-    package var saturated: Bool
+    /// Exponentials reached the end of the format; of 8 bits, those of at least one block, which was computed again.
+    package var saturated = false
     /// The guard sends the row to the online softmax; its error does not count then.
     package var caught: Bool
     /// |o − truth| / |truth|, Euclidean; infinite or NaN where the row overflowed.
     package var error: Double
 
+    /// Exponentials of 8 bits are handled as in the kernels. Under a frozen maximum a block that saturates raises m to its own
+    /// largest score, what there is is rescaled, and the block is computed again. Without one, the exponentials of each block
+    /// are relative to its own largest score M, and 2^(M − m) goes into the sum over blocks, with m the largest of all so far.
     /// - Parameters:
     ///   - scores: of the row with all keys, in base 2.
     ///   - values: (keys, width)
-    ///   - maximum: m.
+    ///   - maximum: m; nil for one that follows the blocks.
+    ///   - blocks: the keys, in the order in which they are taken.
     ///   - truth: the row's exact result.
-    package init(scores: [Float], values: [Float], maximum: Float, truth: [Double], format: ExponentialFormat) {
+    package init(
+        scores: [Float], values: [Float], maximum: Float?, blocks: [[Int]], truth: [Double], format: ExponentialFormat
+    ) {
         let width = truth.count
-        var (sum, largest): (Float, Float) = (0, 0)
-        var output = [Float](repeating: 0, count: width)
-        output.withUnsafeMutableBufferPointer { output in
-            values.withUnsafeBufferPointer { values in
-                for (key, score) in scores.enumerated() {
-                    let p = format.stored(exp2f(score - maximum))
-                    if p == 0 { continue }
-                    sum += p
-                    largest = max(largest, p)
-                    for channel in 0..<width { output[channel] += p * values[key * width + channel] }
+        var m = maximum ?? -.greatestFiniteMagnitude
+        // Of the exponentials since m last changed.
+        var largest: Float = 0
+        var row = Sums(width: width)
+        for block in blocks {
+            let blockMaximum = block.reduce(-Float.infinity) { max($0, scores[$1]) }
+            var part = Sums(width: width)
+            if maximum == nil {
+                let raised = max(m, blockMaximum)
+                largest = max(largest, part.add(block, scores, values, reference: blockMaximum, format))
+                row.rescale(exp2f(m - raised))
+                part.rescale(exp2f(blockMaximum - raised))
+                m = raised
+            } else {
+                var ofBlock = part.add(block, scores, values, reference: m, format)
+                if format == .uint8 && format.isSaturated(ofBlock) {
+                    saturated = true
+                    let raised = max(m, blockMaximum)
+                    row.rescale(exp2f(m - raised))
+                    part = Sums(width: width)
+                    (m, largest) = (raised, 0)
+                    ofBlock = part.add(block, scores, values, reference: m, format)
                 }
+                largest = max(largest, ofBlock)
             }
+            row.add(part)
         }
-        saturated = format.isSaturated(largest) || !sum.isFinite
+        saturated = saturated || format.isSaturated(largest) || !row.sum.isFinite
         caught =
-            !format.passesGuard(sum: sum, largest: largest, keys: scores.count) || !output.allSatisfy(\.isFinite)
+            !format.passesGuard(sum: row.sum, largest: largest, keys: scores.count) || !row.output.allSatisfy(\.isFinite)
         var (difference, norm) = (0.0, 0.0)
         for channel in 0..<width {
-            let d = Double(output[channel] / sum) - truth[channel]
+            let d = Double(row.output[channel] / row.sum) - truth[channel]
             difference += d * d
             norm += truth[channel] * truth[channel]
         }
         error = (difference / norm).squareRoot()
+    }
+
+    /// Σ P and Σ P v.
+    private struct Sums {
+        var sum: Float = 0
+        var output: [Float]
+
+        init(width: Int) { output = [Float](repeating: 0, count: width) }
+
+        /// Adds keys and returns the largest of their exponentials.
+        mutating func add(
+            _ keys: [Int], _ scores: [Float], _ values: [Float], reference: Float, _ format: ExponentialFormat
+        ) -> Float {
+            let width = output.count
+            var largest: Float = 0
+            output.withUnsafeMutableBufferPointer { output in
+                values.withUnsafeBufferPointer { values in
+                    for key in keys {
+                        let p = format.stored(exp2f(scores[key] - reference))
+                        if p == 0 { continue }
+                        sum += p
+                        largest = max(largest, p)
+                        for channel in 0..<width { output[channel] += p * values[key * width + channel] }
+                    }
+                }
+            }
+            return largest
+        }
+
+        mutating func rescale(_ factor: Float) {
+            sum *= factor
+            for channel in output.indices { output[channel] *= factor }
+        }
+
+        mutating func add(_ other: Sums) {
+            sum += other.sum
+            for channel in output.indices { output[channel] += other.output[channel] }
+        }
     }
 
     /// The exact result of a row in double precision.
@@ -111,7 +174,7 @@ package struct FrozenRow {
     }
 }
 
-/// What became of rows computed with a frozen maximum.
+/// What became of rows computed in one way.
 struct FrozenTally: Sendable {
     var rows = 0
     var saturated = 0

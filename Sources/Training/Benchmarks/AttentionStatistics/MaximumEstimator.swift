@@ -14,8 +14,11 @@ public enum MaximumEstimator: String, Sendable, Codable, CaseIterable {
     case blockMean
     /// The exact maximum over keys at regular distances.
     case sampledKeys
-    /// The same, carried on to the expected maximum of all keys as if scores were normal: what the kernels use for int8.
+    /// The same, carried on to the expected maximum of all keys as if scores were normal, but by at most
+    /// ``SampledScores/mostBeyond``: what the kernels use for int8.
     case expectedMaximum
+    /// The same without that limit.
+    case uncappedExpectedMaximum
     /// The exact maximum over the first group of keys, which holds the class token.
     case sink
     /// The exact maximum over the priority tile: sink, own and neighbouring keys.
@@ -28,6 +31,8 @@ public enum MaximumEstimator: String, Sendable, Codable, CaseIterable {
     case sampledKeysAndPriority
     /// The larger of ``expectedMaximum`` and ``priority``.
     case expectedMaximumAndPriority
+    /// The larger of ``uncappedExpectedMaximum`` and ``priority``.
+    case uncappedExpectedMaximumAndPriority
 }
 
 /// The scores of a row with keys at regular distances.
@@ -47,9 +52,16 @@ package struct SampledScores {
 
     package var maximum: Float { scores.max() ?? -.infinity }
 
+    /// How far above the largest score seen the kernels let the expected maximum lie, in powers of 2.
+    package static let mostBeyond: Float = 1.5
+
+    /// ``uncappedExpectedMaximum``, but no more than ``mostBeyond`` above the largest score seen: a maximum that is too high costs
+    /// an 8-bit exponential bits that nothing gives back, one that is too low is found.
+    package var expectedMaximum: Float { min(uncappedExpectedMaximum, maximum + Self.mostBeyond) }
+
     /// Mean plus deviation times the expected largest of so many normal numbers (extreme-value theory; Cramér 1946,
     /// section 28.6), and no less than the largest score seen.
-    package var expectedMaximum: Float {
+    package var uncappedExpectedMaximum: Float {
         guard scores.count > 1 else { return maximum }
         let mean = scores.reduce(0, +) / Float(scores.count)
         let variance = scores.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(scores.count)

@@ -1,6 +1,6 @@
 /// Where the frozen maximum of a row comes from in the study of accuracy.
 public enum FrozenSource: String, Sendable, Codable, CaseIterable {
-    /// The true maximum, as the online softmax ends with: the best that the format can do.
+    /// The true maximum, known from the start: the best that a fixed scale can do.
     case trueMaximum
     /// The priority tile alone, without m-initialisation.
     case priority
@@ -8,6 +8,19 @@ public enum FrozenSource: String, Sendable, Codable, CaseIterable {
     case initialised
     /// The expected maximum from sampled keys, and the priority tile.
     case sampled
+    /// None is frozen: the online softmax. Exponentials are relative to the largest score of their own block of keys, and what
+    /// is summed over blocks is rescaled.
+    case online
+
+    /// Whether rows are computed in a format: ``ExponentialFormat/uint8Filled`` leaves no room for a maximum that is too low,
+    /// and is the only one that gains by scaling each block for itself.
+    package func isStudied(in format: ExponentialFormat) -> Bool {
+        switch self {
+        case .trueMaximum: true
+        case .priority, .initialised, .sampled: format != .uint8Filled
+        case .online: format == .uint8Filled
+        }
+    }
 }
 
 /// A strong key put into a block that the priority tile does not hold.

@@ -51,6 +51,11 @@ package struct ScoreTile {
         list.reduce(0) { $0 + min(groupSize, keys - $1 * groupSize) }
     }
 
+    /// The keys of a list of groups.
+    func keys(of list: some Sequence<Int>) -> [Int] {
+        list.flatMap { Array(($0 * groupSize)..<min(($0 + 1) * groupSize, keys)) }
+    }
+
     /// The largest score of each row in a list of groups.
     package func maxima(over list: some Collection<Int>) -> [Float] {
         (0..<rows).map { row in list.reduce(-Float.infinity) { max($0, groupMaxima[row * groups + $1]) } }
