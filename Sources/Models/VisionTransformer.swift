@@ -83,7 +83,9 @@ public struct VisionTransformer: Module {
 
     /// The same indices for each image of a batch.
     private func indices(_ values: [Int32], _ batch: Int) -> Tensor {
-        Tensor(indices: [[Int32]](repeating: values, count: batch).flatMap { $0 }, shape: [batch, values.count], on: backend)
+        Tensor(
+            indices: [[Int32]](repeating: values, count: batch).flatMap { $0 }, shape: [batch, values.count],
+            on: backend)
     }
 
     /// Patch tokens with their positions, (B, patches, width), in the order of the execution.

@@ -114,7 +114,8 @@ package struct EmbedSettings {
     package init(_ stage: PipelineSpecification.Stage) {
         model = stage.text("model")
         guard let precision = Precision(stage.text("precision")),
-            let attention = AttentionVariant(stage.text("attention")), let order = GridOrder(rawValue: stage.text("order"))
+            let attention = AttentionVariant(stage.text("attention")),
+            let order = GridOrder(rawValue: stage.text("order"))
         else { preconditionFailure("[stage] precision, attention or order was not checked") }
         self.precision = precision
         self.attention = attention

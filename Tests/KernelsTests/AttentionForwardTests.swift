@@ -91,7 +91,8 @@ struct AttentionForwardTests {
                 // With 8-bit probabilities a frozen maximum costs bits: a bit is kept free, up to two may be missing.
                 let factor = products == .int8 ? 4.0 : 2.0
                 #expect(
-                    errors.1 <= factor * errors.0 + 1e-7, "\(tokens) \(width) \(products): \(errors), \(frozen.counters)")
+                    errors.1 <= factor * errors.0 + 1e-7,
+                    "\(tokens) \(width) \(products): \(errors), \(frozen.counters)")
                 #expect(frozen.counters.rescales == frozen.counters.redoneTiles)
                 if products != .int8 { #expect(frozen.counters.redoneTiles == 0) }
                 #expect(online.counters.fallbackRows == 0)
@@ -107,7 +108,8 @@ struct AttentionForwardTests {
             let sample = input.sample(heads: 2, queries: 197, keys: 197, width: 64, seed: 3)
             for products in [AttentionProducts.float32, .bfloat16] {
                 var kernel = AttentionKernel(
-                    batch: 1, heads: 2, tokens: 197, width: 64, products: products, algorithm: .vfa, instructionSet: set)
+                    batch: 1, heads: 2, tokens: 197, width: 64, products: products, algorithm: .vfa, instructionSet: set
+                )
                 kernel.estimate = .none
                 let run = AttentionRun(kernel, q: sample.q, k: sample.k, v: sample.v)
                 redone += run.counters.fallbackRows

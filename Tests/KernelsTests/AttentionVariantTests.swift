@@ -5,7 +5,8 @@ import Testing
 struct AttentionVariantTests {
     /// A kernel on dense float32 arrays of one head.
     static func kernel(
-        _ tokens: Int, _ width: Int, _ products: AttentionProducts, _ algorithm: AttentionAlgorithm, _ set: InstructionSet
+        _ tokens: Int, _ width: Int, _ products: AttentionProducts, _ algorithm: AttentionAlgorithm,
+        _ set: InstructionSet
     ) -> AttentionKernel {
         AttentionKernel(
             batch: 1, heads: 1, tokens: tokens, width: width, products: products, algorithm: algorithm,
@@ -16,7 +17,8 @@ struct AttentionVariantTests {
     func randomShapes(set: InstructionSet) {
         var random = SampleGenerator(seed: 11)
         for _ in 0..<24 {
-            let queries = Int.random(in: 1...220, using: &random), width = Int.random(in: 1...128, using: &random)
+            let queries = Int.random(in: 1...220, using: &random)
+            let width = Int.random(in: 1...128, using: &random)
             let keys = Bool.random(using: &random) ? queries : Int.random(in: 1...300, using: &random)
             let input = AttentionInput.allCases.randomElement(using: &random)!
             let sample = input.sample(heads: 1, queries: queries, keys: keys, width: width, seed: random.next())
@@ -32,7 +34,9 @@ struct AttentionVariantTests {
                     let error = relativeError(run.o, truth)
                     // Against the naive twin in the same precision, whose error is the precision's own on this input.
                     let limit = (products == .int8 ? 4 : 2) * plain + AttentionForwardTests.limit(products) / 5
-                    #expect(error <= limit, "\(input) \(queries)x\(keys) \(width) \(products) \(algorithm): \(error), naive \(plain)")
+                    #expect(
+                        error <= limit,
+                        "\(input) \(queries)x\(keys) \(width) \(products) \(algorithm): \(error), naive \(plain)")
                 }
             }
         }
@@ -72,7 +76,8 @@ struct AttentionVariantTests {
 
     @Test("what VSA leaves out changes a row by no more than its certificate", arguments: InstructionSet.available)
     func certificate(set: InstructionSet) {
-        let tokens = 1 + 24 * 24, width = 32
+        let tokens = 1 + 24 * 24
+        let width = 32
         let sample = Self.local(side: 24, width: width, sharpness: 6)
         for order in GridOrder.allCases {
             let input = Self.ordered(sample, order, side: 24, width: width)
@@ -131,7 +136,9 @@ struct AttentionVariantTests {
     func manyTokens() {
         let (tokens, width) = (65_536, 8)
         var random = SampleGenerator(seed: 8)
-        let q = random.normals(tokens * width), k = random.normals(tokens * width), v = random.normals(tokens * width)
+        let q = random.normals(tokens * width)
+        let k = random.normals(tokens * width)
+        let v = random.normals(tokens * width)
         // One row in 4096 against the formula.
         let rows = stride(from: 5, to: tokens, by: 4096)
         let reference = ReferenceAttention(
@@ -156,12 +163,14 @@ struct AttentionVariantTests {
 
     @Test("numbers that are not finite mean what they mean in the formula", arguments: InstructionSet.available)
     func notFinite(set: InstructionSet) {
-        let tokens = 150, width = 40
+        let tokens = 150
+        let width = 40
         for products in AttentionProducts.allCases {
             for algorithm in AttentionAlgorithm.allCases {
                 let kernel = Self.kernel(tokens, width, products, algorithm, set)
                 func run(_ change: (inout (q: [Float], k: [Float], v: [Float])) -> Void) -> [Bool] {
-                    var sample = AttentionInput.normal.sample(heads: 1, queries: tokens, keys: tokens, width: width, seed: 2)
+                    var sample = AttentionInput.normal.sample(
+                        heads: 1, queries: tokens, keys: tokens, width: width, seed: 2)
                     for index in sample.q.indices { sample.q[index] = abs(sample.q[index]) }
                     change(&sample)
                     let o = AttentionRun(kernel, q: sample.q, k: sample.k, v: sample.v).o
@@ -213,7 +222,8 @@ struct AttentionVariantTests {
     private static func cosine(_ x: Float) -> Float {
         // Enough of the series for a sample: reduced to [-π, π].
         let turns = (x / (2 * .pi)).rounded()
-        let y = x - turns * 2 * .pi, z = y * y
+        let y = x - turns * 2 * .pi
+        let z = y * y
         return 1 - z / 2 + z * z / 24 - z * z * z / 720 + z * z * z * z / 40320 - z * z * z * z * z / 3_628_800
     }
 }

@@ -27,7 +27,9 @@ struct DenseLoopTests {
         return (integers, scales)
     }
 
-    @Test("a quantised row is within half a step of the row, and its largest number is ±127", arguments: InstructionSet.available)
+    @Test(
+        "a quantised row is within half a step of the row, and its largest number is ±127",
+        arguments: InstructionSet.available)
     func quantizedRows(set: InstructionSet) {
         var random = SampleGenerator(seed: 41)
         for type in ElementType.allCases {
@@ -48,7 +50,8 @@ struct DenseLoopTests {
         }
     }
 
-    @Test("quantised rows are those of the twin, of zeros and of what is not finite too", arguments: LoopTests.vectorSets)
+    @Test(
+        "quantised rows are those of the twin, of zeros and of what is not finite too", arguments: LoopTests.vectorSets)
     func quantizedTwins(set: InstructionSet) {
         var random = SampleGenerator(seed: 43)
         for type in ElementType.allCases {
@@ -140,7 +143,9 @@ struct DenseLoopTests {
         return result
     }
 
-    @Test("an epilogue computes its definition, from sums of either kind", arguments: InstructionSet.available, [false, true])
+    @Test(
+        "an epilogue computes its definition, from sums of either kind", arguments: InstructionSet.available,
+        [false, true])
     func epilogues(set: InstructionSet, integer: Bool) {
         var random = SampleGenerator(seed: 47)
         let kernels = HostKernels(set)

@@ -66,14 +66,16 @@ struct EmbeddingAccuracyTests {
         }
         // An execution that silently ran in another precision would pass the bounds above.
         #expect(rows[0].agreement.meanCentredCosine > rows[1].agreement.meanCentredCosine)
-        #expect(rows[1].agreement.meanCentredCosine > rows[2].agreement.meanCentredCosine || !CPUBackend.hasInt8Products)
+        #expect(
+            rows[1].agreement.meanCentredCosine > rows[2].agreement.meanCentredCosine || !CPUBackend.hasInt8Products)
     }
 
     @Test("agreement is the cosine of the angle, before and after subtracting the references' mean")
     func agreement() {
         let reference: [Float] = [3, 0, 3, 4]
         let exact = EmbeddingAgreement(reference, reference: reference, width: 2)
-        #expect(exact.objects == 2 && abs(exact.minimumCosine - 1) < 1e-12 && abs(exact.minimumCentredCosine - 1) < 1e-12)
+        #expect(
+            exact.objects == 2 && abs(exact.minimumCosine - 1) < 1e-12 && abs(exact.minimumCentredCosine - 1) < 1e-12)
         // The mean is (3, 2): the first object moves from (0, -2) to (0, 2) about it.
         let moved = EmbeddingAgreement([3, 4, 3, 4], reference: reference, width: 2)
         #expect(abs(moved.minimumCosine - 0.6) < 1e-6 && abs(moved.meanCosine - 0.8) < 1e-6)

@@ -27,7 +27,8 @@ struct PipelineSpecificationTests {
         #expect(run.stages.map(\.kind) == [.load, .stamp, .embed, .score, .catalog, .contactSheet])
         let embed = EmbedSettings(try #require(run.stage(.embed)))
         #expect(
-            embed.batch == 8 && embed.precision == .bfloat16 && embed.attention == .automatic && embed.model == "default")
+            embed.batch == 8 && embed.precision == .bfloat16 && embed.attention == .automatic
+                && embed.model == "default")
         let score = ScoreSettings(try #require(run.stage(.score)))
         #expect(score.neighbours == 3 && score.standardise == false && score.metric == "euclidean")
         #expect(CatalogSettings(try #require(run.stage(.catalog))).formats == ["fits", "votable"])

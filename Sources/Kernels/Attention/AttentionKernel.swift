@@ -19,9 +19,10 @@ public enum AttentionAlgorithm: Int, Sendable, CaseIterable {
     case vsa
 
     /// The exact algorithm that measures fastest (docs/attention.md): VFA, except where exponentials have 8 bits, which want a
-    /// maximum that follows the keys, and on AMX for short rows, where its priority tile is most of the work.
+    /// maximum that follows the keys, and for short rows, where its priority tile is most of the work.
     public static func fastest(keys: Int, products: AttentionProducts, on set: InstructionSet) -> AttentionAlgorithm {
-        products == .int8 || (set == .amx && products == .bfloat16 && keys < 250) ? .fa2 : .vfa
+        let short = set == .amx && products == .bfloat16 ? 250 : 128
+        return products == .int8 || keys < short ? .fa2 : .vfa
     }
 }
 
@@ -263,7 +264,8 @@ public struct AttentionKernel: Sendable {
     public func backward(
         q: AttentionOperand, k: AttentionOperand, v: AttentionOperand, o: AttentionOperand,
         logSumExp: UnsafeMutablePointer<Float>, oGradient: AttentionOperand, intoQ qGradient: AttentionOperand,
-        k kGradient: AttentionOperand, v vGradient: AttentionOperand, scratch memory: AttentionScratch = AttentionScratch(),
+        k kGradient: AttentionOperand, v vGradient: AttentionOperand,
+        scratch memory: AttentionScratch = AttentionScratch(),
         pool: WorkerPool? = nil
     ) {
         var problem = self.problem(q, k, v, o)
@@ -290,7 +292,8 @@ public struct AttentionKernel: Sendable {
 
     /// Bytes that each thread of ``forward(q:k:v:into:logSumExp:certificate:scratch:pool:)`` works in: linear in the tokens.
     public var scratchByteCount: Int {
-        let nothing = AttentionOperand(UnsafeMutableRawPointer(bitPattern: 64)!, batchStride: 0, headStride: 0, tokenStride: 0)
+        let nothing = AttentionOperand(
+            UnsafeMutableRawPointer(bitPattern: 64)!, batchStride: 0, headStride: 0, tokenStride: 0)
         var problem = self.problem(nothing, nothing, nothing, nothing)
         return Int(instructionSet.table.pointee.attention_scratch(&problem))
     }

@@ -35,7 +35,9 @@ public struct AttentionBenchmark: Sendable {
         /// λ of VSA.
         public var skipThreshold: Float
 
-        public init(_ algorithm: AttentionAlgorithm, estimate: MaximumEstimate = .automatic, skipThreshold: Float = 1e-4) {
+        public init(
+            _ algorithm: AttentionAlgorithm, estimate: MaximumEstimate = .automatic, skipThreshold: Float = 1e-4
+        ) {
             self.algorithm = algorithm
             self.estimate = estimate
             self.skipThreshold = skipThreshold
@@ -100,7 +102,7 @@ public struct AttentionBenchmark: Sendable {
     public func limits() -> [AttentionProducts: Double] {
         var limits = Dictionary(
             uniqueKeysWithValues: [AttentionProducts.float32, .bfloat16, .int8].map { ($0, limit($0)) })
-        limits[.int8BFloat16] = 2 / (1 / limits[.int8]! + 1 / limits[.bfloat16]!) // one product of each
+        limits[.int8BFloat16] = 2 / (1 / limits[.int8]! + 1 / limits[.bfloat16]!)  // one product of each
         return limits
     }
 
@@ -204,7 +206,8 @@ public struct AttentionBenchmark: Sendable {
         /// How much faster subject `a` was than `b`: the median over the turns, in each of which both ran.
         func ratio(_ a: Int, to b: Int) -> Double { median(zip(times[b], times[a]).map { $0 / $1 }) }
         return subjects.indices.filter { variants.contains(subjects[$0].variant) }.map { position in
-            let subject = subjects[position], done = counters[position]
+            let subject = subjects[position]
+            let done = counters[position]
             let rate = shape.operations / median(times[position]) * 1e-9
             return Row(
                 shape: shape, algorithm: "\(subject.variant.algorithm)", estimate: "\(subject.variant.estimate)",

@@ -13,7 +13,8 @@ extension CPUBackend {
             let scratch = DenseChain.Scratch(chain, self)
             for index in range {
                 chain.run(
-                    (index * chain.block)..<min((index + 1) * chain.block, rows), x, residual: residual, into: out, scratch)
+                    (index * chain.block)..<min((index + 1) * chain.block, rows), x, residual: residual, into: out,
+                    scratch)
             }
         }
     }
@@ -301,7 +302,9 @@ private struct DenseChain {
                 OneDNN.Argument(
                     role: DNNL_ARG_BIAS, layout: product.layout(dnnl_query_weights_md, 1), pointer: backend.raw(bias)))
         }
-        backend.profiler.measure(.product, sharedBy: backend.threads) { backend.dnnl.execute(product, arguments, threads: 1) }
+        backend.profiler.measure(.product, sharedBy: backend.threads) {
+            backend.dnnl.execute(product, arguments, threads: 1)
+        }
         return scales
     }
 }

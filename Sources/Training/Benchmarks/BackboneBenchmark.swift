@@ -151,7 +151,8 @@ public struct BackboneBenchmark: Sendable {
         return Row(
             model: subject.name, imageSize: subject.configuration.imageSize,
             patchSize: subject.configuration.patchSize, parameters: model.parameterCount, task: task,
-            precision: precision, attention: attention.description, batch: subject.batch, workers: workers, repetitions: times.count,
+            precision: precision, attention: attention.description, batch: subject.batch, workers: workers,
+            repetitions: times.count,
             bestImagesPerSecond: Double(subject.batch) / times[0],
             medianImagesPerSecond: Double(subject.batch) / median,
             gigaflops: task == .pretraining ? nil : operations * (task == .inference ? 1 : 3) / median * 1e-9,
@@ -179,7 +180,8 @@ public struct BackboneBenchmark: Sendable {
                     let range = (worker * batch / workers)..<((worker + 1) * batch / workers)
                     let part = Array(pixels[(range.lowerBound * length)..<(range.upperBound * length)])
                     _ = model.embed(
-                        batch: part, count: range.count, precision: precision, attention: execution.attention, order: execution.order)
+                        batch: part, count: range.count, precision: precision, attention: execution.attention,
+                        order: execution.order)
                 }
             }
         case .training:

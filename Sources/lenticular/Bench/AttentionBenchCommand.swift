@@ -6,7 +6,8 @@ import Pipelines
 struct AttentionBenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "attention",
-        abstract: "Rate, error and counters of the attention kernels; or, with --statistics, what real attention looks like.",
+        abstract:
+            "Rate, error and counters of the attention kernels; or, with --statistics, what real attention looks like.",
         discussion: """
             GFLOP/s count both products, 4·N²·d a head. "of limit" is the share of what product instructions reach on registers \
             alone. C and V are the bits of the products and of the softmax. The error is against double precision. All \
@@ -19,7 +20,8 @@ struct AttentionBenchCommand: ParsableCommand {
     @Option(help: "Widths of a head, separated by commas.")
     var widths = "32,64,128"
 
-    @Option(help: "Which, separated by commas: float32, bfloat16, int8, int8BFloat16 (scores in int8, values in bfloat16).")
+    @Option(
+        help: "Which, separated by commas: float32, bfloat16, int8, int8BFloat16 (scores in int8, values in bfloat16).")
     var precisions = "float32,bfloat16,int8,int8BFloat16"
 
     @Option(
@@ -68,7 +70,8 @@ struct AttentionBenchCommand: ParsableCommand {
             return .init(.vsa, skipThreshold: threshold)
         }
         let parts = text.split(separator: "-", maxSplits: 1)
-        guard let name = parts.first, let algorithm = AttentionAlgorithm.allCases.first(where: { "\($0)" == name }) else {
+        guard let name = parts.first, let algorithm = AttentionAlgorithm.allCases.first(where: { "\($0)" == name })
+        else {
             return nil
         }
         guard parts.count == 2 else { return .init(algorithm) }
@@ -136,7 +139,8 @@ struct AttentionBenchCommand: ParsableCommand {
         let limits = benchmark.limits()
         print(
             "\(workers) workers, \(set.description); product instructions reach "
-                + benchmark.precisions.map { "\($0) \(fixed(limits[$0] ?? 0, 0))" }.joined(separator: ", ") + " GFLOP/s")
+                + benchmark.precisions.map { "\($0) \(fixed(limits[$0] ?? 0, 0))" }.joined(separator: ", ") + " GFLOP/s"
+        )
         let table = TextTable([
             .init("N", 6, right: true), .init("d", 4, right: true), .init("batch", 5, right: true), .init("mode", 8),
             .init("algorithm", 10), .init("GFLOP/s", 8, right: true), .init("of limit", 8, right: true),

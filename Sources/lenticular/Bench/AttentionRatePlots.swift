@@ -3,48 +3,69 @@ import Foundation
 import ImageProcessing
 import Kernels
 
-/// The figures of `bench attention` as pictures: rate and share of the limit against the number of tokens.
+/// The figures of `bench attention` as pictures, for each width of a head: rates of FA2 and VFA (or what was measured in
+/// place of them) in every precision, and for each precision the ratio of every algorithm to FA2.
 struct AttentionRatePlots {
     let rows: [AttentionBenchmark.Row]
 
-    /// Writes a picture of the rates and one of the ratios for each width of a head; the folder is made if need be.
+    /// Writes the pictures; the folder is made if need be.
     func write(to folder: String) throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         for width in Set(rows.map(\.shape.width)).sorted() {
-            try plot(
-                width, "Attention, d = \(width)", y: "GFLOP/s", logarithmic: true, \.gigaflops
-            ).draw().writePNG(to: "\(folder)/rate-\(width).png")
-            try plot(
-                width, "Attention against FA2 in the same precision, d = \(width)", y: "ratio of rates",
-                logarithmic: false, \.ratioToFA2
-            ).draw().writePNG(to: "\(folder)/ratio-\(width).png")
+            let rows = rows.filter { $0.shape.width == width }
+            try rates(rows, width).draw().writePNG(to: "\(folder)/rate-\(width).png")
+            for precision in Self.distinct(rows.map(\.precision)) {
+                let plot = ratios(rows.filter { $0.precision == precision }, width)
+                if !plot.curves.isEmpty { try plot.draw().writePNG(to: "\(folder)/ratio-\(width)-\(precision).png") }
+            }
         }
     }
 
-    private func plot(
-        _ width: Int, _ title: String, y: String, logarithmic: Bool, _ value: (AttentionBenchmark.Row) -> Double
-    ) -> Plot {
-        var plot = Plot(title: title, xLabel: "tokens", yLabel: y)
-        let rows = rows.filter { $0.shape.width == width }
-        var modes: [String] = []
-        for row in rows where !modes.contains(row.mode) { modes.append(row.mode) }
-        var titles: [String] = []
-        for row in rows where !titles.contains(row.title) { titles.append(row.title) }
-        for (color, mode) in modes.enumerated() {
-            for title in titles {
+    private static func distinct(_ values: [String]) -> [String] {
+        var seen: [String] = []
+        for value in values where !seen.contains(value) { seen.append(value) }
+        return seen
+    }
+
+    private func rates(_ rows: [AttentionBenchmark.Row], _ width: Int) -> Plot {
+        var plot = plot("Attention, heads of width \(width)", y: "GFLOP/s", rows)
+        plot.yIsLogarithmic = true
+        let titles = Self.distinct(rows.map(\.title))
+        let shown = ["fa2", "vfa"].filter(titles.contains) + titles.filter { $0 != "fa2" && $0 != "vfa" }
+        for (color, mode) in Self.distinct(rows.map(\.mode)).enumerated() {
+            for (place, title) in shown.prefix(2).enumerated() {
                 let points = rows.filter { $0.mode == mode && $0.title == title }
-                if points.isEmpty || (title == "fa2" && !logarithmic) { continue }
-                plot.curves.append(
-                    .init(
-                        "\(mode) \(title)", x: points.map { Double($0.shape.tokens) }, y: points.map(value),
-                        color: color, isDashed: title == "fa2", hasPoints: true))
+                plot.curves.append(curve("\(mode) \(title)", points, \.gigaflops, color: color, isDashed: place == 0))
             }
         }
-        (plot.xIsLogarithmic, plot.yIsLogarithmic) = (true, logarithmic)
+        return plot
+    }
+
+    private func ratios(_ rows: [AttentionBenchmark.Row], _ width: Int) -> Plot {
+        var plot = plot("\(rows[0].mode) against FA2, heads of width \(width)", y: "ratio of rates", rows)
+        for (color, title) in Self.distinct(rows.map(\.title)).filter({ $0 != "fa2" }).enumerated() {
+            plot.curves.append(
+                curve(title, rows.filter { $0.title == title }, \.ratioToFA2, color: color, isDashed: false))
+        }
+        return plot
+    }
+
+    private func plot(_ title: String, y: String, _ rows: [AttentionBenchmark.Row]) -> Plot {
+        var plot = Plot(title: title, xLabel: "tokens", yLabel: y)
+        plot.xIsLogarithmic = true
         plot.xTicks = Set(rows.map { Double($0.shape.tokens) }).sorted()
         plot.legendPlace = .outside
         plot.width = 960
         plot.scale = 2
         return plot
+    }
+
+    private func curve(
+        _ name: String, _ rows: [AttentionBenchmark.Row], _ value: (AttentionBenchmark.Row) -> Double, color: Int,
+        isDashed: Bool
+    ) -> Plot.Curve {
+        .init(
+            name, x: rows.map { Double($0.shape.tokens) }, y: rows.map(value), color: color, isDashed: isDashed,
+            hasPoints: true)
     }
 }

@@ -146,7 +146,8 @@ struct AttentionStatisticsPlots {
                 }
                 plot.curves.append(
                     .init(
-                        "\(format.rawValue), \(item.name)", x: rows.map { $0.offset ?? 0 }, y: rows.map(\.computedAgain),
+                        "\(format.rawValue), \(item.name)", x: rows.map { $0.offset ?? 0 },
+                        y: rows.map(\.computedAgain),
                         color: color, isDashed: index == 2, hasPoints: index != 1))
             }
         }

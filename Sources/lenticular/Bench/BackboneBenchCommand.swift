@@ -104,13 +104,16 @@ struct BackboneBenchCommand: ParsableCommand {
         }
         let benchmark = BackboneBenchmark(
             subjects: subjects, precisions: precisions.split(separator: ",").compactMap { Precision(String($0)) },
-            attention: attention, order: order, workers: workers, secondsPerRow: seconds, float32Products: float32Products)
+            attention: attention, order: order, workers: workers, secondsPerRow: seconds,
+            float32Products: float32Products)
         let table = TextTable([
             .init("model", 8), .init("px", 4, right: true), .init("parameters", 11, right: true), .init("task", 11),
             .init("precision", 9), .init("batch", 5, right: true), .init("images/s", 9, right: true),
             .init("GFLOP/s", 8, right: true), .init("outside", 8, right: true), .init("where the time goes", 0),
         ])
-        print("\(workers) workers, \(InstructionSet.best.description), attention \(attention), patches in \(order.rawValue)")
+        print(
+            "\(workers) workers, \(InstructionSet.best.description), attention \(attention), patches in \(order.rawValue)"
+        )
         print(table.head)
         let rows = try benchmark.run { row in
             let parts = row.breakdown.filter { $0.share >= 0.005 }.map { "\($0.work) \(fixed(100 * $0.share, 1)) %" }
@@ -136,7 +139,8 @@ struct BackboneBenchCommand: ParsableCommand {
             "\nmodel \(model), one view of \(rows.first?.agreement.objects ?? 0) images of "
                 + "\(images.joined(separator: ", ")): cosine to float32")
         let table = TextTable([
-            .init("precision", 9), .init("attention", 9), .init("mean", 9, right: true), .init("minimum", 9, right: true),
+            .init("precision", 9), .init("attention", 9), .init("mean", 9, right: true),
+            .init("minimum", 9, right: true),
             .init("centred mean", 12, right: true), .init("minimum", 9, right: true),
         ])
         print(table.head)

@@ -138,7 +138,8 @@ struct ProbeBenchCommand: ParsableCommand {
         }
         try json.write(
             Report(
-                model: model, precision: precision, views: views, column: column, objects: classes.count, classes: counts, seeds: seeds,
+                model: model, precision: precision, views: views, column: column, objects: classes.count,
+                classes: counts, seeds: seeds,
                 rows: rows))
     }
 

@@ -236,7 +236,8 @@ private struct KernelCalls {
 
     private func kernel(_ variant: AttentionKernelStudy.Variant) -> AttentionKernel {
         var kernel = AttentionKernel(
-            batch: 1, heads: heads.count, tokens: grid.tokens, width: width, scale: Float(Self.scale), storage: .float32,
+            batch: 1, heads: heads.count, tokens: grid.tokens, width: width, scale: Float(Self.scale),
+            storage: .float32,
             products: variant.products, algorithm: variant.algorithm, leadingTokens: grid.prefix,
             gridWidth: grid.columns, order: variant.order.gridOrder ?? .rows)
         if let threshold = variant.skipThreshold { kernel.skipThreshold = threshold }

@@ -111,7 +111,8 @@ package struct FrozenRow {
         }
         saturated = saturated || format.isSaturated(largest) || !row.sum.isFinite
         caught =
-            !format.passesGuard(sum: row.sum, largest: largest, keys: scores.count) || !row.output.allSatisfy(\.isFinite)
+            !format.passesGuard(sum: row.sum, largest: largest, keys: scores.count)
+            || !row.output.allSatisfy(\.isFinite)
         var (difference, norm) = (0.0, 0.0)
         for channel in 0..<width {
             let d = Double(row.output[channel] / row.sum) - truth[channel]
