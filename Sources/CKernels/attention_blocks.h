@@ -15,13 +15,48 @@ typedef struct block_counts {
     int64_t blocks, rescales, left_out;
 } block_counts;
 
+// Scores of a block to memory, and their maxima.
+INLINE void store_scores(
+    const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *keys, int64_t count,
+    const vf *start, vf *maximum, tile_mode mode) {
+    const int64_t words = channel_words(p, mode.scores);
+    vf scale[TILE_VECTORS];
+    if (!HALVES_OVERLAP) {
+        for (int64_t g = 0; g < count; g++) {
+            vf s[GROUP][TILE_VECTORS];
+            key_scores(x->q, x->k + keys[g] * words, words, words, GROUP, mode, start, s);
+            raise_maxima(s, GROUP, scale, p->keys - keys[g], mode, maximum);
+            UNROLL for (int i = 0; i < GROUP; i++)
+                UNROLL for (int v = 0; v < mode.vectors; v++)
+                    vf_store(x->s + (g * GROUP + i) * TILE + v * LANES, s[i][v]);
+        }
+        return;
+    }
+    vf first[HALF][TILE_VECTORS], second[HALF][TILE_VECTORS];
+    for (int64_t g = 0; g < count; g++) {
+        const uint32_t *k = x->k + keys[g] * words;
+        float *to = x->s + g * GROUP * TILE;
+        if (g == 0)
+            key_scores(x->q, k, words, words, HALF, mode, start, first);
+        else
+            scores_beside(x->q, k, words, start, second, NULL, 0, to - HALF * TILE, state, mode, first);
+        group_scale(x, state, keys[g], mode, scale);
+        raise_maxima(first, HALF, scale, p->keys - keys[g], mode, maximum);
+        scores_beside(x->q, k + HALF * words, words, start, first, NULL, 0, to, state, mode, second);
+        raise_maxima(second, HALF, scale, p->keys - keys[g] - HALF, mode, maximum);
+    }
+    UNROLL for (int key = 0; key < HALF; key++)
+        UNROLL for (int v = 0; v < mode.vectors; v++)
+            vf_store(x->s + (count * GROUP - HALF + key) * TILE + v * LANES, second[key][v]);
+}
+
 // Adds keys block by block: `first_groups` groups, then `block_groups` at a time.
 INLINE block_counts add_blocks(
     const kernel_attention *p, const tile_scratch *x, tile_state *state, const int64_t *order, int64_t groups,
     int64_t first_groups, int64_t block_groups, block_policy policy, float threshold, const vf *rows_in_use,
     tile_mode mode) {
     block_counts counts = {0};
-    const int64_t width = padded_width(p), words = channel_words(p, mode.scores);
+    const int64_t width = padded_width(p);
     const int64_t word_rows = GROUP / numbers_a_word(mode.values);
     vf start[TILE_VECTORS];
     UNROLL for (int v = 0; v < mode.vectors; v++) start[v] = mode.scores == INT8 ? state->start[v] : vf_set(0);
@@ -32,22 +67,7 @@ INLINE block_counts add_blocks(
         counts.blocks += 1;
         vf block_maximum[TILE_VECTORS], scale[TILE_VECTORS];
         UNROLL for (int v = 0; v < mode.vectors; v++) block_maximum[v] = vf_set(LOWEST_MAXIMUM);
-        vf first[HALF][TILE_VECTORS], second[HALF][TILE_VECTORS];
-        for (int64_t g = 0; g < count; g++) {
-            const uint32_t *k = x->k + keys[g] * words;
-            float *to = x->s + g * GROUP * TILE;
-            if (g == 0)
-                key_scores(x->q, k, words, words, HALF, mode, start, first);
-            else
-                scores_beside(x->q, k, words, start, second, NULL, 0, to - HALF * TILE, state, mode, first);
-            group_scale(x, state, keys[g], mode, scale);
-            raise_maxima(first, HALF, scale, p->keys - keys[g], mode, block_maximum);
-            scores_beside(x->q, k + HALF * words, words, start, first, NULL, 0, to, state, mode, second);
-            raise_maxima(second, HALF, scale, p->keys - keys[g] - HALF, mode, block_maximum);
-        }
-        UNROLL for (int key = 0; key < HALF; key++)
-            UNROLL for (int v = 0; v < mode.vectors; v++)
-                vf_store(x->s + (count * GROUP - HALF + key) * TILE + v * LANES, second[key][v]);
+        store_scores(p, x, state, keys, count, start, block_maximum, mode);
 
         bool keep = !state->empty && policy == policy_threshold && none_larger(block_maximum, state->maximum, threshold, mode);
         if (policy == policy_sparse) {
@@ -230,6 +250,21 @@ INLINE int64_t add_frozen_blocks(
         sum_before[v] = (vi)0;
     }
     score_finish finish = {.has_offset = false};
+    if (!HALVES_OVERLAP) {
+        for (int64_t done = 0; done < groups; done += block_groups) {
+            const int64_t count = groups - done < block_groups ? groups - done : block_groups;
+            for (int64_t g = 0; g < count; g++) {
+                const int64_t key = order[done + g];
+                vf s[GROUP][TILE_VECTORS];
+                key_scores(x->q, x->k + key * words, words, words, GROUP, mode, start, s);
+                finish.mask = group_mask(p, x, key);
+                finish.e = x->e + g * word_rows * TILE;
+                finish_keys(&finish, s, 0, GROUP, state, mode);
+            }
+            redone += end_frozen_block(p, x, state, order + done, count, sum_before, mode);
+        }
+        return redone;
+    }
     vf first[HALF][TILE_VECTORS], second[HALF][TILE_VECTORS];
     int64_t in_block = 0; // groups of the current block that are before this one
     for (int64_t g = 0; g < groups; g++) {

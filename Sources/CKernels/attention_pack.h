@@ -17,6 +17,8 @@ enum {
     GROUP = 4, // 12 + 3 + 1 of 16
 #endif
     HALF = GROUP / 2,
+    // Whether two halves of a group fit the registers at once, each with sums enough to hide the latency of a product.
+    HALVES_OVERLAP = LANES == 16,
     SAMPLES = 64,          // keys that kernel_estimate_sampled looks at
     REPRESENTED_KEYS = 64, // keys that share a representation
 };
