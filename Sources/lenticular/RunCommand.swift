@@ -43,7 +43,7 @@ struct EmbedCommand: ParsableCommand {
 
     @Option(
         help: """
-            Attention algorithm: automatic, vfa, fa2, fa4, naive, or vsa with its threshold, such as vsa:0.001; --set embed.attention is \
+            Attention algorithm: automatic, vfa, fa2, fa4, naive, or vsa with its threshold and perhaps a tolerance, such as vsa:0.001:0.01; --set embed.attention is \
             the same.
             """)
     var attention: AttentionVariant = .automatic

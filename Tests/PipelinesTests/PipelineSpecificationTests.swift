@@ -96,6 +96,11 @@ struct PipelineSpecificationTests {
         try run.set("embed.attention=vsa:0.001")
         try run.set("embed.precision=bf16")
         let embed = EmbedSettings(try #require(run.stage(.embed)))
+        #expect(AttentionVariant("vsa:0.001:0.02") == .vsa(threshold: 0.001, tolerance: 0.02))
+        #expect(AttentionVariant("vsa:0.001:0.02")?.description == "vsa:0.001:0.02")
+        for text in ["vsa", "vsa:", "vsa:2", "vsa:0.1:3", "vsa:0.1:0.1:0.1", "vsaa:0.1"] {
+            #expect(AttentionVariant(text) == nil, "\(text)")
+        }
         #expect(embed.attention == .vsa(threshold: 0.001) && embed.precision == .bfloat16)
         for wrong in ["embed.batch", "embed.bach=3", "embd.batch=3", "batch=3", "embed.batch=x", "seed=x"] {
             #expect(throws: PipelineError.self, "\(wrong)") { try run.set(wrong) }

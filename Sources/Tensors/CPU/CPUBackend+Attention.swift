@@ -64,7 +64,9 @@ extension CPUBackend {
             batch: shape.batch, heads: shape.heads, tokens: shape.queries, keys: shape.tokens, width: shape.headWidth,
             scale: shape.scale, storage: type.element, products: products, algorithm: algorithm,
             leadingTokens: shape.layout.leadingTokens, gridWidth: shape.layout.gridWidth, order: shape.layout.order)
-        if case .vsa(let threshold) = variant { kernel.skipThreshold = threshold }
+        if case .vsa(let threshold, let tolerance) = variant {
+            (kernel.skipThreshold, kernel.tolerance) = (threshold, tolerance)
+        }
         return kernel
     }
 

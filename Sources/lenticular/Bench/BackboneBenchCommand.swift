@@ -28,7 +28,10 @@ struct BackboneBenchCommand: ParsableCommand {
     @Option(help: "Which, separated by commas: float32, bfloat16, int8 (in inference).")
     var precisions = "float32,bfloat16,int8"
 
-    @Option(help: "Attention algorithm: automatic, vfa, fa2, fa4, naive, or vsa with its threshold, such as vsa:0.001.")
+    @Option(
+        help:
+            "Attention algorithm: automatic, vfa, fa2, fa4, naive, or vsa with its threshold and perhaps a tolerance, such as vsa:0.001:0.01."
+    )
     var attention: AttentionVariant = .automatic
 
     @Option(help: "Order of the patches inside the network: rows, blocks, hilbert.")
