@@ -29,6 +29,7 @@ let package = Package(
         .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
         .systemLibrary(name: "CZLIB", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CBZip2", providers: [.apt(["libbz2-dev"])]),
+        .systemLibrary(name: "CSEP", providers: [.apt(["libsep-dev"])]),
         .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
@@ -44,7 +45,7 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: swift),
-        .target(name: "ImageProcessing", dependencies: ["AstroIO"], swiftSettings: swift),
+        .target(name: "ImageProcessing", dependencies: ["AstroIO", "CSEP"], swiftSettings: swift),
         .target(name: "Figures", dependencies: ["ImageProcessing", "CCairo"], swiftSettings: swift),
 
         // MARK: - Engine

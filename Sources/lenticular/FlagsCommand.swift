@@ -23,7 +23,8 @@ struct FlagsCommand: ParsableCommand {
         guard numbers.count == values.count else {
             guard let flags = QualityFlags(names: values) else {
                 throw ValidationError(
-                    "'\(values.joined(separator: " "))': expected values or names of flags; `lenticular flags` lists them")
+                    "'\(values.joined(separator: " "))': expected values or names of flags; `lenticular flags` lists them"
+                )
             }
             print(flags.rawValue)
             return

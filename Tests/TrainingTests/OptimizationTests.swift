@@ -1,3 +1,4 @@
+import Foundation
 import Models
 import Tensors
 import Testing
@@ -56,5 +57,77 @@ import Training
 
     private func power(_ base: Double, _ exponent: Int) -> Double {
         (0..<exponent).reduce(1) { product, _ in product * base }
+    }
+}
+
+/// A line through points, one of which is left out for validation.
+private struct LineTask: TrainingTask {
+    var failsAtPosition = -1
+
+    var sampleCount: Int { 16 }
+
+    func loss(_ network: Linear, _ samples: [TrainingSample], _ execution: Execution) throws -> Tensor {
+        let xs = samples.map { Float($0.index) / 8 - 1 }
+        let ys = zip(samples, xs).map { $0.position == failsAtPosition ? Float.nan : 3 * $1 - 1 }
+        let backend = network.weight.backend
+        return network(Tensor(xs, shape: [xs.count, 1], on: backend))
+            .meanSquaredError(Tensor(ys, shape: [ys.count, 1], on: backend))
+    }
+
+    func validation(_ network: Linear, _ execution: Execution, _ parallel: DataParallel) throws -> Double? {
+        let slope = network.weight.floats()[0]
+        return Double(abs(slope - 2))  // Smallest on the way from 0 to 3.
+    }
+}
+
+@Suite struct TrainerTests {
+    private func line() -> Linear {
+        let layer = Linear(1, 1, from: .random(seed: 1, on: CPUBackend(threads: 1)))
+        layer.weight.fill(0)
+        return layer
+    }
+
+    private func settings(steps: Int) -> TrainerSettings {
+        TrainerSettings(
+            batchSize: 8, steps: steps, learningRate: 0.1, optimizer: AdamW.Settings(weightDecay: 0), workers: 2,
+            checkpointInterval: 5, validationInterval: 1)
+    }
+
+    @Test func theStateWithTheSmallestValidationIsKept() throws {
+        var trainer = try Trainer(settings(steps: 200), network: line(), task: LineTask())
+        var steps = 0
+        let network = try trainer.run { progress in
+            steps = progress.step
+            return true
+        }
+        #expect(steps == 200)
+        let best = try #require(trainer.bestValidation)
+        #expect(best.step < 200 && abs(network.weight.floats()[0] - 2) < 0.15)
+    }
+
+    @Test func aLossThatIsNoNumberLeavesWeightsAndCheckpoint() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "trainer-\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var trainer = try Trainer(
+            settings(steps: 20), network: line(), task: LineTask(failsAtPosition: 60), folder: folder)
+        #expect(throws: TrainingError.self) { try trainer.run() }
+        #expect(trainer.step == 7 && trainer.network.weight.floats()[0].isFinite)
+        let resumed = try Trainer(settings(steps: 20), network: line(), task: LineTask(), folder: folder)
+        #expect(resumed.step == 5)
+    }
+
+    @Test func anInterruptedRunEndsInTheSameBestState() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "trainer-\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var whole = try Trainer(settings(steps: 60), network: line(), task: LineTask())
+        let expected = try whole.run()
+        var first = try Trainer(settings(steps: 60), network: line(), task: LineTask(), folder: folder)
+        try first.run(until: 40)
+        var second = try Trainer(settings(steps: 60), network: line(), task: LineTask(), folder: folder)
+        #expect(try second.run().weight.floats() == expected.weight.floats())
+        #expect(second.bestValidation?.step == whole.bestValidation?.step)
+        #expect(throws: TrainingError.self) {
+            try Trainer(settings(steps: 61), network: line(), task: LineTask(), folder: folder)
+        }
     }
 }

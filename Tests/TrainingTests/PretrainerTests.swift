@@ -98,7 +98,7 @@ private func temporaryFolder() -> String {
         var configuration = tinyConfiguration(steps: 2, workers: 1)
         var pretrainer = try Pretrainer(configuration, source: source, folder: folder)
         try pretrainer.run(until: 1)
-        configuration.learningRate = 1
+        configuration.training.learningRate = 1
         #expect(throws: TrainingError.self) { try Pretrainer(configuration, source: source, folder: folder) }
         configuration.model.encoder.channels = 3
         #expect(throws: TrainingError.self) { try Pretrainer(configuration, source: source, folder: folder) }

@@ -17,6 +17,12 @@ struct CheckpointKeys {
     private(set) var unknown: [String] = []
     let style: Style
 
+    /// The names as they are: of files that this program wrote.
+    init(exact names: [String]) {
+        style = .timm
+        for name in names { sources[name] = [name] }
+    }
+
     init(_ names: [String]) {
         let prefix = Self.commonPrefix(names)
         let plain = names.map { (file: $0, name: $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0) }

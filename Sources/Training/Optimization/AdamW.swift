@@ -28,6 +28,8 @@ public struct AdamW {
         package let tensor: Tensor
         package let firstMoment: Tensor
         package let secondMoment: Tensor
+        /// Multiplies the learning rate.
+        package let learningRateFactor: Float
     }
 
     public let settings: Settings
@@ -36,12 +38,18 @@ public struct AdamW {
     package let slots: [Slot]
 
     /// An optimiser of all parameters of a network, before its first step.
-    public init(_ module: some Module, _ settings: Settings = Settings()) {
+    ///
+    /// - Parameter learningRateFactor: of a parameter; 0 leaves it as it is.
+    public init(
+        _ module: some Module, _ settings: Settings = Settings(),
+        learningRateFactor: (Parameter) -> Float = { _ in 1 }
+    ) {
         self.settings = settings
         slots = module.parameters.map { parameter, tensor in
             Slot(
                 parameter: parameter, tensor: tensor.detached, firstMoment: .zeros(tensor.shape, on: tensor.backend),
-                secondMoment: .zeros(tensor.shape, on: tensor.backend))
+                secondMoment: .zeros(tensor.shape, on: tensor.backend),
+                learningRateFactor: learningRateFactor(parameter))
         }
     }
 
@@ -68,11 +76,12 @@ public struct AdamW {
         let (settings, step, slots) = (settings, step, slots)
         pool.parallelFor(slots.count) { index in
             let slot = slots[index]
+            guard slot.learningRateFactor > 0 else { return }
             slot.tensor.backend.adamW(
                 parameter: slot.tensor, gradient: gradients[index], firstMoment: slot.firstMoment,
                 secondMoment: slot.secondMoment,
                 step: AdamWStep(
-                    learningRate: learningRate, beta1: settings.beta1, beta2: settings.beta2,
+                    learningRate: learningRate * slot.learningRateFactor, beta1: settings.beta1, beta2: settings.beta2,
                     epsilon: settings.epsilon, weightDecay: slot.parameter.decays ? settings.weightDecay : 0,
                     step: step, gradientScale: scale))
         }

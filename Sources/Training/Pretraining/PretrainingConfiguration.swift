@@ -4,23 +4,7 @@ public import Tensors
 /// Everything that determines a pre-training run, apart from the stamps.
 public struct PretrainingConfiguration: Sendable, Codable, Hashable {
     public var model: MaskedAutoencoderConfiguration
-    public var batchSize: Int
-    /// Steps of the whole run; the learning rate follows from it.
-    public var steps: Int
-    /// The highest learning rate.
-    public var learningRate: Float
-    /// Share of the steps in which the learning rate rises.
-    public var warmup: Float
-    public var optimizer: AdamW.Settings
-    /// Gradients are scaled down to this norm.
-    public var maximumGradientNorm: Float
-    public var seed: UInt64
-    /// Of the matrix products: float32 or bfloat16; weights, their gradients and sums are float32.
-    public var precision: Precision
-    /// Data-parallel workers. Another number gives another rounding.
-    public var workers: Int
-    /// Steps between checkpoints.
-    public var checkpointInterval: Int
+    public var training: TrainerSettings
 
     public init(
         model: MaskedAutoencoderConfiguration = .stamp64, batchSize: Int = 128, steps: Int,
@@ -30,35 +14,20 @@ public struct PretrainingConfiguration: Sendable, Codable, Hashable {
         checkpointInterval: Int = 250
     ) {
         self.model = model
-        self.batchSize = batchSize
-        self.steps = steps
-        self.learningRate = learningRate
-        self.warmup = warmup
-        self.optimizer = optimizer
-        self.maximumGradientNorm = maximumGradientNorm
-        self.seed = seed
-        self.precision = precision
-        self.workers = workers
-        self.checkpointInterval = checkpointInterval
-    }
-
-    var schedule: LearningRateSchedule {
-        LearningRateSchedule(
-            peak: learningRate, warmupSteps: max(1, Int(Float(steps) * warmup)), totalSteps: steps)
+        training = TrainerSettings(
+            batchSize: batchSize, steps: steps, learningRate: learningRate, warmup: warmup, optimizer: optimizer,
+            maximumGradientNorm: maximumGradientNorm, seed: seed, precision: precision, workers: workers,
+            checkpointInterval: checkpointInterval)
     }
 
     func validate(source: any StampBatchSource) throws(TrainingError) {
-        func check(_ condition: Bool, _ reason: String) throws(TrainingError) {
-            guard condition else { throw TrainingError(.invalidConfiguration, reason: reason) }
+        try training.validate(samples: source.count)
+        guard source.channels == model.encoder.channels && source.size == model.encoder.imageSize else {
+            throw TrainingError(
+                .invalidConfiguration,
+                reason: "stamps are \(source.channels) × \(source.size) × \(source.size), "
+                    + "the model takes \(model.encoder.channels) × \(model.encoder.imageSize) × \(model.encoder.imageSize)"
+            )
         }
-        try check(
-            batchSize > 0 && steps > 0 && workers > 0 && checkpointInterval > 0, "a number is not positive: \(self)")
-        try check(learningRate > 0 && (0...1).contains(warmup) && maximumGradientNorm > 0, "impossible rates: \(self)")
-        try check(precision != .int8, "int8 has no derivatives: train in float32 or bfloat16")
-        try check(source.count > 0, "there are no stamps")
-        try check(
-            source.channels == model.encoder.channels && source.size == model.encoder.imageSize,
-            "stamps are \(source.channels) × \(source.size) × \(source.size), "
-                + "the model takes \(model.encoder.channels) × \(model.encoder.imageSize) × \(model.encoder.imageSize)")
     }
 }
