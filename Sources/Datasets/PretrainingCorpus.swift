@@ -1,24 +1,43 @@
+public import AstroIO
 import Foundation
 import ImageProcessing
-import Synchronization
 import Tensors
 
-/// The pictures of a set of objects, decoded once and kept in memory as 8-bit RGB, for training epochs that do not wait for a disk.
+/// The pictures of a set of objects, decoded once and kept in memory with 8 bits a pixel and band, for training epochs that do
+/// not wait for a disk. Objects may have any number of bands each.
 ///
-/// 20 000 pictures of 96 × 96 pixels take 550 MB.
+/// Images of at least three times the picture's size on both sides are fields, not stamps: they are cut into tiles at their own
+/// pixel scale. 20 000 colour pictures of 144 × 144 pixels take 1.2 GB.
 public struct PretrainingCorpus: Sendable {
+    /// A picture's place and meaning.
+    private struct Entry: Sendable {
+        var id: String
+        var offset: Int
+        /// Of its bands, nm.
+        var wavelengths: [Float]
+        /// Brightness of the sample 255.
+        var scale: Float
+    }
+
     /// Side of the stored pictures in pixels; larger than the stamps, so that augmentation can turn and shift.
     public let size: Int
-    public let ids: [String]
-    /// count × size × size × 3.
-    private let samples: [UInt8]
+    private var entries: [Entry] = []
+    /// Bands × size × size of each picture after the other.
+    private var samples: [UInt8] = []
     /// Objects that could not be used, with the reason.
-    public let failures: [(id: String, reason: String)]
-    /// Mean and standard deviation of each channel, of values in 0 … 1.
-    public let mean: [Float]
-    public let deviation: [Float]
+    public private(set) var failures: [(id: String, reason: String)] = []
+    private var sum = 0.0
+    private var squares = 0.0
 
-    public var count: Int { ids.count }
+    public var count: Int { entries.count }
+    public var ids: [String] { entries.map(\.id) }
+    /// Mean of all brightness values.
+    public var mean: Float { Float(sum / Double(max(1, samples.count))) }
+    /// Their standard deviation.
+    public var deviation: Float {
+        let number = Double(max(1, samples.count))
+        return Float(max(1e-6, squares / number - (sum / number) * (sum / number)).squareRoot())
+    }
 
     /// Reads the objects on several threads.
     ///
@@ -27,54 +46,102 @@ public struct PretrainingCorpus: Sendable {
         objects: [ObjectFiles], size: Int, crop: StampNormalization.Crop = .fraction(1), readers: Int = 2,
         progress: (Int) -> Void = { _ in }
     ) throws {
+        self.init(size: size)
         let reader = StampReader(
             normalization: StampNormalization(size: size, crop: crop, mean: [0, 0, 0], deviation: [1, 1, 1]))
-        var ids: [String] = []
-        var failures: [(id: String, reason: String)] = []
-        var samples: [UInt8] = []
-        samples.reserveCapacity(objects.count * size * size * 3)
         try OrderedStream(readers: readers, workers: 1).run(
             count: objects.count,
-            load: { index -> Result<[UInt8], StampError> in
-                Result { () throws(StampError) in try reader.picture(of: objects[index]).samples }
+            load: { index -> Result<[Picture], StampError> in
+                Result { () throws(StampError) in try Self.pictures(of: objects[index], reader, size: size) }
             },
-            process: { _, picture in picture },
-            write: { index, picture in
-                switch picture {
-                case .success(let picture):
-                    ids.append(objects[index].id)
-                    samples += picture
-                case .failure(let error):
-                    failures.append((objects[index].id, error.reason))
+            process: { _, pictures in pictures },
+            write: { index, pictures in
+                switch pictures {
+                case .success(let pictures): for picture in pictures { append(picture) }
+                case .failure(let error): failures.append((objects[index].id, error.reason))
                 }
                 progress(index + 1)
                 return true
             })
-        self.size = size
-        self.ids = ids
-        self.failures = failures
-        self.samples = samples
-        var sums = [Double](repeating: 0, count: 3)
-        var squares = sums
-        for i in stride(from: 0, to: samples.count, by: 3) {
-            for channel in 0..<3 {
-                let value = Double(samples[i + channel]) / 255
-                sums[channel] += value
-                squares[channel] += value * value
+    }
+
+    /// A corpus without pictures.
+    public init(size: Int) { self.size = size }
+
+    /// Adds an image's picture, or its tiles.
+    public mutating func append(_ image: Image, id: String) {
+        for picture in Self.pictures(of: image, id: id, size: size) { append(picture) }
+    }
+
+    /// Reads a picture.
+    ///
+    /// - Returns: bands × size × size brightness values, and the wavelengths of the bands, nm.
+    public func picture(_ index: Int) -> (planes: [Float], wavelengths: [Float]) {
+        let entry = entries[index]
+        let count = entry.wavelengths.count * size * size
+        let factor = entry.scale / 255
+        let planes = [Float](unsafeUninitializedCapacity: count) { planes, initialized in
+            samples.withUnsafeBufferPointer { samples in
+                for i in 0..<count { planes[i] = Float(samples[entry.offset + i]) * factor }
             }
+            initialized = count
         }
-        let number = max(1, Double(samples.count / 3))
-        mean = sums.map { Float($0 / number) }
-        deviation = zip(sums, squares).map { sum, square in
-            Float(max(1e-6, square / number - (sum / number) * (sum / number)).squareRoot())
+        return (planes, entry.wavelengths)
+    }
+
+    // MARK: - Pictures
+
+    private struct Picture: Sendable {
+        var id: String
+        var planes: [Float]
+        var wavelengths: [Float]
+    }
+
+    private mutating func append(_ picture: Picture) {
+        let scale = max(1, picture.planes.max() ?? 1)
+        entries.append(
+            Entry(id: picture.id, offset: samples.count, wavelengths: picture.wavelengths, scale: scale))
+        for value in picture.planes {
+            let value = value.isFinite ? min(max(value, 0), scale) : 0
+            samples.append(UInt8((value / scale * 255).rounded()))
+            sum += Double(value)
+            squares += Double(value * value)
         }
     }
 
-    /// The picture of an object, size × size × 3 samples.
-    public func withPicture<Value>(_ index: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Value) -> Value {
-        let length = size * size * 3
-        return samples.withUnsafeBufferPointer {
-            body(UnsafeBufferPointer(rebasing: $0[(index * length)..<((index + 1) * length)]))
+    private static func pictures(
+        of object: ObjectFiles, _ reader: StampReader, size: Int
+    ) throws(StampError) -> [Picture] {
+        let image = try reader.image(of: object)
+        guard !isField(image, size) else { return pictures(of: image, id: object.id, size: size) }
+        let (planes, bands) = try reader.brightness(of: object)
+        return [Picture(id: object.id, planes: planes, wavelengths: Passband.wavelengths(of: bands))]
+    }
+
+    private static func isField(_ image: Image, _ size: Int) -> Bool { min(image.width, image.height) >= 3 * size }
+
+    private static func pictures(of image: Image, id: String, size: Int) -> [Picture] {
+        let wavelengths = Passband.wavelengths(of: image.bands)
+        guard isField(image, size) else {
+            let side = min(image.width, image.height)
+            let square = image.cropped(
+                x: (image.width - side) / 2, y: (image.height - side) / 2, width: side, height: side)
+            let resampler = Resampler(from: (side, side), to: (size, size))
+            let planes = Composite.brightness(of: square).flatMap { resampler.resize($0).values }
+            return [Picture(id: id, planes: planes, wavelengths: wavelengths)]
         }
+        var tiles: [Picture] = []
+        for y in stride(from: 0, through: image.height - size, by: size) {
+            for x in stride(from: 0, through: image.width - size, by: size) {
+                let tile = image.cropped(x: x, y: y, width: size, height: size)
+                let usable = tile.pixels.lazy.filter(\.isFinite).count
+                guard tile.maskFraction < 0.5, 2 * usable > tile.pixels.count else { continue }
+                tiles.append(
+                    Picture(
+                        id: "\(id)[\(x),\(y)]", planes: Composite.brightness(of: tile).flatMap { $0 },
+                        wavelengths: wavelengths))
+            }
+        }
+        return tiles
     }
 }

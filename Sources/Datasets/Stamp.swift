@@ -2,7 +2,7 @@ import AstroIO
 
 /// One object as a model sees it, with what the catalog says of its image.
 public struct Stamp: Sendable {
-    /// 3 × size × size, normalised, top row first.
+    /// Channels × size × size, normalised, top row first.
     public var values: [Float]
     /// Position of the stamp's centre, degrees; nil without a usable WCS.
     public var position: (ra: Double, dec: Double)?

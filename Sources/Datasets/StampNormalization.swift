@@ -1,15 +1,20 @@
+public import ImageProcessing
+
 /// How an image becomes the numbers that a model sees. It is stored with the model, so that inference repeats what
 /// training did.
 ///
-/// Every image is first drawn as an 8-bit colour composite, as survey browsers draw it: colour pictures as they are, grey
-/// ones three times, FITS images through a sky-subtracted, noise-scaled asinh stretch with the longest wavelength in red. Its
-/// central square is resized to `size` pixels, divided by 255, and each channel is brought to about mean 0 and standard deviation 1.
+/// With a spectral grid the model sees all bands of the image: each as brightness (pictures as they are, FITS images through a
+/// sky-subtracted, noise-scaled asinh stretch, ``Composite/brightness(of:)``), sampled at the wavelengths of the grid. Without
+/// one, the image is drawn as an 8-bit colour composite, as survey browsers draw it, and divided by 255. Either way the central
+/// square is resized to `size` pixels, and each channel is brought to about mean 0 and standard deviation 1.
 public struct StampNormalization: Codable, Sendable, Equatable {
     /// Side of the stamp in pixels.
     public var size: Int
     /// What is kept of the image.
     public var crop: Crop
-    /// Mean of the red, green and blue channel, of values in 0 … 1.
+    /// Wavelengths of the channels; nil for the red, green and blue of a composite.
+    public var spectrum: SpectralGrid?
+    /// Mean of each channel, of values in 0 … 1.
     public var mean: [Float]
     /// Standard deviation of the channels.
     public var deviation: [Float]
@@ -53,12 +58,35 @@ public struct StampNormalization: Codable, Sendable, Equatable {
         }
     }
 
-    public init(size: Int, crop: Crop = .fraction(1), mean: [Float], deviation: [Float]) {
-        precondition(size > 0 && mean.count == 3 && deviation.count == 3, "[StampNormalization] expected 3 channels")
+    public init(
+        size: Int, crop: Crop = .fraction(1), spectrum: SpectralGrid? = nil, mean: [Float], deviation: [Float]
+    ) {
+        let channels = spectrum?.count ?? 3
+        precondition(
+            size > 0 && mean.count == channels && deviation.count == channels,
+            "[StampNormalization] expected \(channels) channels, got \(mean.count) means")
         self.size = size
+        self.spectrum = spectrum
         self.crop = crop
         self.mean = mean
         self.deviation = deviation
+    }
+
+    /// Channels of a stamp.
+    public var channels: Int { mean.count }
+
+    /// Planes of brightness (bands × count) to channel planes as the model sees them (channels × count).
+    ///
+    /// - Parameter wavelengths: of the bands, nm.
+    public func normalise(brightness planes: [Float], wavelengths: [Float]) -> [Float] {
+        guard let spectrum else { preconditionFailure("[normalise] expected a spectral grid") }
+        var result = spectrum.sample(planes, bands: wavelengths)
+        let count = result.count / channels
+        for channel in 0..<channels {
+            let (scale, shift) = (1 / deviation[channel], -mean[channel] / deviation[channel])
+            for i in (channel * count)..<((channel + 1) * count) { result[i] = result[i] * scale + shift }
+        }
+        return result
     }
 
     /// 8-bit RGB samples, interleaved, to channel planes as the model sees them, written to `out` (3 × count).

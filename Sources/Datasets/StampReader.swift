@@ -38,8 +38,14 @@ public struct StampReader: Sendable {
     /// - Throws: `StampError`: files that cannot be read, and images without a single valid pixel.
     public func stamp(of object: ObjectFiles) throws(StampError) -> Stamp {
         let image = try image(of: object)
-        let (picture, stamp) = try cutOut(image, of: object)
-        var result = stamp
+        var (cut, result) = try cutOut(image, of: object)
+        if normalization.spectrum != nil {
+            let planes = brightness(of: cut)
+            result.values = normalization.normalise(
+                brightness: planes, wavelengths: Passband.wavelengths(of: cut.bands))
+            return result
+        }
+        let picture = picture(of: cut)
         result.values = [Float](unsafeUninitializedCapacity: 3 * normalization.size * normalization.size) {
             out, count in
             count = 3 * normalization.size * normalization.size
@@ -49,13 +55,28 @@ public struct StampReader: Sendable {
         return result
     }
 
-    /// The 8-bit picture of the stamp (size × size), as the model sees it before normalisation.
+    /// The 8-bit colour picture of the stamp (size × size), for people and for models that see composites.
     public func picture(of object: ObjectFiles) throws(StampError) -> RGBImage {
-        try cutOut(try image(of: object), of: object).picture
+        picture(of: try cutOut(try image(of: object), of: object).cut)
     }
 
-    private func cutOut(_ image: Image, of object: ObjectFiles) throws(StampError) -> (picture: RGBImage, stamp: Stamp)
-    {
+    /// Brightness of each band (bands × size × size) with the bands' names, before it is sampled on the spectral grid.
+    public func brightness(of object: ObjectFiles) throws(StampError) -> (planes: [Float], bands: [String]) {
+        let cut = try cutOut(try image(of: object), of: object).cut
+        return (brightness(of: cut), cut.bands)
+    }
+
+    private func picture(of cut: Image) -> RGBImage {
+        Composite.rgb(from: cut).resized(width: normalization.size, height: normalization.size)
+    }
+
+    private func brightness(of cut: Image) -> [Float] {
+        let resampler = Resampler(from: (cut.width, cut.height), to: (normalization.size, normalization.size))
+        return Composite.brightness(of: cut).flatMap { resampler.resize($0).values }
+    }
+
+    /// The part of the image that is kept, and what the catalog says of it.
+    private func cutOut(_ image: Image, of object: ObjectFiles) throws(StampError) -> (cut: Image, stamp: Stamp) {
         var flags: QualityFlags = object.hadDuplicateID ? [.duplicateID] : []
         let isPicture = image.sampleMaximum != nil
         if isPicture { flags.insert(.lossyFormat) }
@@ -90,11 +111,10 @@ public struct StampReader: Sendable {
         let position = wcs.flatMap { $0.frame == .fk4 ? nil : $0.pixelToSky(x: centre, y: centre) }
         if position == nil { flags.insert(.noWCS) }
 
-        let picture = Composite.rgb(from: cut).resized(width: normalization.size, height: normalization.size)
         let stamp = Stamp(
             values: [], position: position, imageWidth: image.width, imageHeight: image.height, bands: image.bands,
             pixelScale: wcs?.pixelScaleArcsec, maskFraction: Float(total - content.valid) / Float(total), flags: flags)
-        return (picture, stamp)
+        return (cut, stamp)
     }
 }
 

@@ -47,12 +47,6 @@ public enum Composite {
 
     // MARK: - Bands
 
-    /// Central wavelengths in nm, to put bands into order.
-    private static let wavelengths: [String: Float] = [
-        "u": 355, "U": 365, "B": 445, "g": 480, "V": 550, "r": 625, "R": 660, "i": 770, "I": 800, "z": 910, "Z": 880,
-        "y": 1000, "Y": 1020, "J": 1250, "H": 1630, "K": 2190, "Ks": 2150, "VIS": 700,
-    ]
-
     /// What brings a typical galaxy to about the same brightness in all bands.
     private struct Balance {
         /// For planes in units of their noise: ground-based surveys are deepest in r, so that without it galaxies are green.
@@ -63,12 +57,13 @@ public enum Composite {
         /// Factors that bring the light of what stands out of the noise within a factor of 1.5 of grey: surveys differ in depth
         /// more than galaxies differ in colour.
         static func limits(_ planes: [[Float]]) -> [Float] {
-            var light: [Double] = [0, 0, 0]
-            for i in planes[0].indices where planes[0][i] + planes[1][i] + planes[2][i] > 15 {
-                for c in 0..<3 { light[c] += Double(planes[c][i]) }
+            var light = [Double](repeating: 0, count: planes.count)
+            let threshold = 5 * Float(planes.count)
+            for i in planes[0].indices where planes.reduce(0, { $0 + $1[i] }) > threshold {
+                for c in planes.indices { light[c] += Double(planes[c][i]) }
             }
-            let mean = light.reduce(0, +) / 3
-            guard mean > 0, light.allSatisfy({ $0 > 0 }) else { return [1, 1, 1] }
+            let mean = light.reduce(0, +) / Double(planes.count)
+            guard mean > 0, light.allSatisfy({ $0 > 0 }) else { return planes.map { _ in 1 } }
             return light.map { Float(min(max($0 / mean, 1 / 1.5), 1.5) / ($0 / mean)) }
         }
 
@@ -83,7 +78,7 @@ public enum Composite {
     /// are taken to stand in the order of wavelength. One band is all three; of two, the mean is green.
     public static func colours(of image: Image) -> [Int] {
         let named = image.bands.indices.map { index in
-            (index, wavelengths[image.bands[index]] ?? wavelengths[String(image.bands[index].prefix(1))] ?? nil)
+            (index, Passband.wavelength(of: image.bands[index]))
         }
         let order =
             named.allSatisfy { $0.1 != nil }
@@ -103,19 +98,50 @@ public enum Composite {
 
     // MARK: - Styles
 
-    /// Each band minus its sky in units of its noise (fluxes in nanomaggies: of the noise of all three), balanced; then one
-    /// asinh curve on the mean of the bands, which keeps the colours: sky noise stays dark grey, and white is where the
-    /// brightest 0.3 % of the pixels are, or 50 σ.
+    /// The three colours' brightness, 0 … 1.
     private static func automatic(_ image: Image) -> [[Float]] {
         let bands = colours(of: image)
+        let distinct = Set(bands).sorted { bands.firstIndex(of: $0)! < bands.firstIndex(of: $1)! }
+        var scaled = noiseScaled(image, bands: distinct)
+        var planes = bands.map { scaled[distinct.firstIndex(of: $0)!] }
+        if image.bands.count == 2 { planes[1] = zip(planes[0], planes[2]).map { ($0 + $1) / 2 } }
+        scaled = []
+        stretch(&planes)
+        for i in planes[0].indices {
+            let peak = max(planes[0][i], planes[1][i], planes[2][i])
+            // Too bright for one channel: all are reduced, and the colour fades to white, as on film.
+            if peak > 1 {
+                let fade = min(peak - 1, 0.8)
+                for c in 0..<3 { planes[c][i] = planes[c][i] / peak * (1 - fade) + fade }
+            }
+        }
+        return planes
+    }
+
+    /// Each of an image's bands as a plane of brightness, in the order of the image's bands and rows from the top: about 0.03
+    /// for empty sky, 1 where the brightest 0.6 % of the pixels are. Pictures give their samples over the largest possible
+    /// one; images with physical values are sky-subtracted, scaled by their noise and stretched by one asinh for all bands, so
+    /// that neither unit nor zero point matters. Pixels that do not count are 0 (sky).
+    public static func brightness(of image: Image) -> [[Float]] {
+        let bands = Array(image.bands.indices)
+        var planes: [[Float]]
+        if let maximum = image.sampleMaximum {
+            planes = bands.map { band in cleaned(image, band).map { $0 / maximum } }
+        } else {
+            planes = noiseScaled(image, bands: bands)
+            stretch(&planes)
+        }
+        guard image.rowOrder == .bottomUp else { return planes }
+        return planes.map { plane in
+            (0..<image.height).reversed().flatMap { plane[($0 * image.width)..<(($0 + 1) * image.width)] }
+        }
+    }
+
+    /// Bands minus their sky in units of their noise (fluxes in nanomaggies: of the noise of all), balanced.
+    private static func noiseScaled(_ image: Image, bands: [Int]) -> [[Float]] {
         var planes: [[Float]] = []
         var noises: [Float] = []
         for band in bands {
-            if let same = bands[..<planes.count].firstIndex(of: band) {
-                planes.append(planes[same])
-                noises.append(noises[same])
-                continue
-            }
             let values = cleaned(image, band, filler: .nan)
             guard let sky = SkyEstimate(values) else {
                 planes.append([Float](repeating: 0, count: image.planeSize))
@@ -125,15 +151,13 @@ public enum Composite {
             planes.append(values.map { $0.isFinite ? $0 - sky.level : 0 })
             noises.append(sky.noise)
         }
-        if image.bands.count == 2 {
-            planes[1] = zip(planes[0], planes[2]).map { ($0 + $1) / 2 }
-            noises[1] = (noises[0] + noises[2]) / 2
-        }
-        if Set(bands).count > 1, Balance.isCalibrated(image, bands) {
+        let calibrated = bands.count > 1 && Balance.isCalibrated(image, bands)
+        if calibrated {
             let factors = bands.map { Balance.flux[image.bands[$0]]! }
-            let common = (zip(noises, factors).reduce(0) { $0 + $1.0 * $1.1 * $1.0 * $1.1 } / 3).squareRoot()
+            let squares = zip(noises, factors).reduce(0) { $0 + $1.0 * $1.1 * $1.0 * $1.1 }
+            let common = (squares / Float(bands.count)).squareRoot()
             if common > 0 { noises = factors.map { common / $0 } }
-        } else if Set(bands).count > 1 {
+        } else if bands.count > 1 {
             for (index, band) in bands.enumerated() { noises[index] /= Balance.noise[image.bands[band]] ?? 1 }
         }
         for index in planes.indices {
@@ -143,34 +167,30 @@ public enum Composite {
             let factor = 1 / unit
             for i in planes[index].indices { planes[index][i] *= factor }
         }
-        if Set(bands).count > 1, !Balance.isCalibrated(image, bands) {
+        if bands.count > 1, !calibrated {
             for (index, factor) in Balance.limits(planes).enumerated() where factor != 1 {
                 for i in planes[index].indices { planes[index][i] *= factor }
             }
         }
-        let intensity = (0..<image.planeSize).map { (planes[0][$0] + planes[1][$0] + planes[2][$0]) / 3 }
+        return planes
+    }
+
+    /// One asinh curve on the mean of the bands, which keeps the colours: sky noise stays dark grey, and 1 is where the
+    /// brightest 0.6 % of the pixels are, or 50 σ.
+    private static func stretch(_ planes: inout [[Float]]) {
+        let count = Float(planes.count)
+        let intensity = planes[0].indices.map { i in planes.reduce(0) { $0 + $1[i] } / count }
         let bright = Stretch.Limits.percentile(99.4).of(intensity)?.white ?? 0
         let white = max(bright, 50)
         let softening: Float = 3
         let top = asinh(white / softening)
-        var result = planes
         for i in intensity.indices {
             // A pedestal shows the sky's noise as dark grey, as survey pictures do.
             let value = intensity[i] + 1.5
             let curve = asinh(max(value, 0) / softening) / top
             let factor = value > 1e-6 ? curve / value : 0
-            var peak: Float = 0
-            for c in 0..<3 {
-                result[c][i] = max(0, (planes[c][i] + 1.5) * factor)
-                peak = max(peak, result[c][i])
-            }
-            // Too bright for one channel: all are reduced, and the colour fades to white, as on film.
-            if peak > 1 {
-                let fade = min(peak - 1, 0.8)
-                for c in 0..<3 { result[c][i] = result[c][i] / peak * (1 - fade) + fade }
-            }
+            for c in planes.indices { planes[c][i] = max(0, (planes[c][i] + 1.5) * factor) }
         }
-        return result
     }
 
     /// make_lupton_rgb: one asinh of the mean intensity, colours kept, too bright pixels reduced.

@@ -37,9 +37,6 @@ public struct Embedder: Sendable {
         } catch {
             throw InferenceError(path: path, error.details)
         }
-        guard model.configuration.channels == 3 else {
-            throw InferenceError(path: path, "the model takes \(model.configuration.channels) channels; stamps have 3")
-        }
         let metadata: [String: String]
         do { metadata = try Safetensors(path: path).metadata } catch {
             throw InferenceError(path: path, error.reason)
@@ -54,6 +51,11 @@ public struct Embedder: Sendable {
             normalization = StampNormalization(
                 size: model.configuration.imageSize, mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
         }
+        guard model.configuration.channels == normalization.channels else {
+            throw InferenceError(
+                path: path,
+                "the model takes \(model.configuration.channels) channels; stamps have \(normalization.channels)")
+        }
         guard normalization.size % model.configuration.patchSize == 0 else {
             throw InferenceError(
                 path: path,
@@ -67,7 +69,7 @@ public struct Embedder: Sendable {
 
     /// Embeddings of stamps, count × width.
     ///
-    /// - Parameter stamps: count × 3 × size × size numbers, normalised.
+    /// - Parameter stamps: count × channels × size × size numbers, normalised.
     public func embed(_ stamps: [Float], count: Int) -> [Float] {
         guard count > 0 else { return [] }
         var sum = embedding(of: stamps, count)

@@ -20,9 +20,12 @@ public struct MaskedAutoencoderConfiguration: Codable, Sendable, Hashable {
         self.maskRatio = maskRatio
     }
 
-    /// The default model: ``ViTConfiguration/stamp64`` with a decoder of one block. A deeper decoder takes time from the
+    /// A small one: ``ViTConfiguration/stamp64`` with a decoder of one block. A deeper decoder takes time from the
     /// encoder without a better embedding at this size.
     public static let stamp64 = Self(encoder: .stamp64, decoderWidth: 96, decoderDepth: 1, decoderHeads: 3)
+
+    /// ``ViTConfiguration/stamp128`` with a decoder of two narrow blocks.
+    public static let stamp128 = Self(encoder: .stamp128, decoderWidth: 128, decoderDepth: 2, decoderHeads: 4)
 
     func validate() throws(ModelError) {
         try encoder.validate()

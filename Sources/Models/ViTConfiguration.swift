@@ -87,9 +87,9 @@ public struct ViTConfiguration: Codable, Sendable, Hashable {
     public static let stamp64 = Self(
         imageSize: 64, patchSize: 8, width: 192, depth: 6, heads: 3, positionCoverage: .patches)
 
-    /// 128-pixel stamps, 256 patches, 5.4 million parameters.
+    /// 128-pixel stamps of eight wavelengths, 256 patches, 5.7 million parameters: the default backbone.
     public static let stamp128 = Self(
-        imageSize: 128, patchSize: 8, width: 192, depth: 12, heads: 3, registers: 4, positionCoverage: .patches)
+        imageSize: 128, patchSize: 8, channels: 8, width: 256, depth: 7, heads: 4, positionCoverage: .patches)
 
     /// 256-pixel stamps, 256 patches, 22 million parameters.
     public static let stamp256 = Self(

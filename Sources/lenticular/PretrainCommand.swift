@@ -2,6 +2,7 @@ import ArgumentParser
 import Datasets
 import Figures
 import Foundation
+import ImageProcessing
 import Inference
 import Models
 import Pipelines
@@ -13,11 +14,13 @@ struct PretrainCommand: ParsableCommand {
         commandName: "pretrain",
         abstract: "Train a backbone on your own images, without labels.",
         discussion: """
-            Masked autoencoder (He et al. 2022): three quarters of each stamp are hidden and predicted from the rest. The \
-            run folder gets model.safetensors (give it to a run with --set embed.model=RUN/model.safetensors), \
-            loss.csv, loss.png, and a checkpoint: the same command continues an interrupted run, to the same result.
+            Masked autoencoder (He et al. 2022): three quarters of each stamp are hidden and predicted from the rest. Images \
+            may have any number of bands; those much larger than a stamp are cut into tiles. The run folder gets \
+            model.safetensors (give it to a run with --set embed.model=RUN/model.safetensors), loss.csv, loss.png, and a \
+            checkpoint: the same command continues an interrupted run, to the same result. With --probe-labels the backbone \
+            is judged on labelled images on the way (probe.csv, probe.png); they do not influence it.
 
-            Pictures are kept in memory: 16 kB a stamp.
+            Pictures are kept in memory: 21 kB a band and 128-pixel stamp.
             """)
 
     @Argument(help: "Folders and files to learn from.")
@@ -25,6 +28,24 @@ struct PretrainCommand: ParsableCommand {
 
     @Option(name: .shortAndLong, help: "Run folder.")
     var output: String
+
+    @Option(help: "The network: stamp128 (5.7 million parameters) or stamp64 (2.7 million).")
+    var model: PretrainingModel = .stamp128
+
+    @Option(help: "Simulated galaxies (g, r, z) to learn from besides.")
+    var simulated = 0
+
+    @Option(help: "Table of classes (CSV, ECSV, FITS, VOTable) to judge the backbone by on the way.")
+    var probeLabels: String?
+
+    @Option(help: "Column of the class.")
+    var probeColumn = "class"
+
+    @Option(help: "Steps between two looks at the labelled images.")
+    var probeInterval = 500
+
+    @Option(help: "Labelled images to look at, at most.")
+    var probeCount = 1000
 
     @Option(help: "Steps of the whole run.")
     var steps = 4000
@@ -48,6 +69,9 @@ struct PretrainCommand: ParsableCommand {
     @Option(help: "Data-parallel workers; another number gives another rounding.")
     var workers = ProcessInfo.processInfo.activeProcessorCount
 
+    @Option(help: "Threads that read images.")
+    var readers = 2
+
     @Flag(help: "Views are not mirrored: for models that are to tell handedness.")
     var noMirrors = false
 
@@ -55,28 +79,35 @@ struct PretrainCommand: ParsableCommand {
     var quiet = false
 
     func validate() throws {
-        guard steps > 0, batch > 0, workers > 0, learningRate > 0 else {
-            throw ValidationError("steps, batch, workers and learning rate must be positive")
+        guard steps > 0, batch > 0, workers > 0, learningRate > 0, readers > 0, probeInterval > 0,
+            probeCount > 1, simulated >= 0
+        else {
+            throw ValidationError("steps, batch, workers, readers, learning rate and intervals must be positive")
         }
     }
 
     func run() throws {
         let interruption = Interruption()
-        var augmentation = StampAugmentation()
+        var augmentation = StampAugmentation.survey
         augmentation.mirrors = !noMirrors
         let configuration = PretrainingConfiguration(
-            batchSize: batch, steps: steps, learningRate: learningRate, seed: seed, precision: precision,
-            workers: workers)
+            model: model.configuration, batchSize: batch, steps: steps, learningRate: learningRate, seed: seed,
+            precision: precision, workers: workers)
         let size = configuration.model.encoder.imageSize
 
         let objects = try FileDiscovery().objects(in: paths)
-        let reading = Progress("reading  ", total: objects.count, unit: "images", enabled: !quiet)
-        // An eighth larger than the stamps, so that a view may shift.
-        let corpus = try PretrainingCorpus(objects: objects, size: size + size / 8, crop: crop) { reading.update($0) }
-        reading.finish(objects.count, failures: corpus.failures.count)
-        let stamps = try CorpusStamps(corpus, size: size, crop: crop, augmentation: augmentation)
+        let corpus = try readCorpus(objects, size: size)
+        let stamps = try CorpusStamps(
+            corpus, size: size, crop: crop,
+            spectrum: SpectralGrid.optical, augmentation: augmentation)
 
         var pretrainer = try Pretrainer(configuration, source: stamps, folder: output)
+        let probe = try probeLabels.map { path in
+            try PretrainingProbe(
+                LabelTable(path: path, column: probeColumn), objects: objects, normalization: stamps.normalization,
+                limit: probeCount, interval: probeInterval, folder: output, step: pretrainer.step)
+        }
+        let judges = DataParallel(workers: workers)
         if !corpus.failures.isEmpty {
             let rows = corpus.failures.map { "\($0.id)\t\($0.reason)" }.joined(separator: "\n")
             try (rows + "\n").write(toFile: output + "/failures.tsv", atomically: true, encoding: .utf8)
@@ -85,21 +116,28 @@ struct PretrainCommand: ParsableCommand {
             "training ", total: steps, unit: "steps", startingAt: pretrainer.step, enabled: !quiet)
         let started = pretrainer.step
         var smoothed: Float?
+        var accuracy: Double?
+        let backbone = pretrainer.network.encoder
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let metadata = [
             Embedder.normalizationKey: String(decoding: try encoder.encode(stamps.normalization), as: UTF8.self),
             "pretraining":
-                "masked autoencoder, \(steps) steps of \(batch) stamps, seed \(seed), \(corpus.count) images",
+                "masked autoencoder, \(steps) steps of \(batch) stamps, seed \(seed), \(corpus.count) images, \(simulated) of them simulated",
             "creator": "lenticular \(ProgramVersion.current)",
         ]
         try pretrainer.run(metadata: metadata) { progress in
             smoothed = smoothed.map { $0 + 0.02 * (progress.loss - $0) } ?? progress.loss
-            training.update(progress.step, note: "loss \(fixed(smoothed!, 4))")
+            if let probe, progress.step % probe.interval == 0 || progress.step == steps {
+                accuracy = try? probe.look(at: backbone, step: progress.step, parallel: judges)
+            }
+            let note = "loss \(fixed(smoothed!, 4))" + (accuracy.map { ", probe \(fixed($0, 3))" } ?? "")
+            training.update(progress.step, note: note)
             return !interruption.requested
         }
         training.finish(pretrainer.step, note: smoothed.map { "loss \(fixed($0, 4))" })
         try LossFigure(folder: output).draw()
+        try PretrainingProbe.draw(folder: output)
         if pretrainer.step < steps {
             print("Interrupted after \(pretrainer.step) of \(steps) steps; the same command continues.")
             throw ExitCode(130)
@@ -113,6 +151,40 @@ struct PretrainCommand: ParsableCommand {
                   \(output)/loss.png           how the loss fell
                 """)
         }
+    }
+
+    /// The pictures of the files, and simulated ones.
+    private func readCorpus(_ objects: [ObjectFiles], size: Int) throws -> PretrainingCorpus {
+        let reading = Progress("reading  ", total: objects.count, unit: "images", enabled: !quiet)
+        // An eighth larger than the stamps, so that a view may shift.
+        var corpus = try PretrainingCorpus(objects: objects, size: size + size / 8, crop: crop, readers: readers) {
+            reading.update($0)
+        }
+        reading.finish(objects.count, failures: corpus.failures.count)
+        guard simulated > 0 else { return corpus }
+        let simulating = Progress("simulating", total: simulated, unit: "galaxies", enabled: !quiet)
+        let simulator = GalaxySimulator(seed: seed, unusualShare: 0.3)
+        try OrderedStream(readers: workers, workers: 1).run(
+            count: simulated, load: { simulator.object($0) }, process: { _, object in object },
+            write: { index, object in
+                corpus.append(object.image, id: object.truth.id)
+                simulating.update(index + 1)
+                return true
+            })
+        simulating.finish(simulated)
+        return corpus
+    }
+}
+
+/// The networks that can be pre-trained.
+enum PretrainingModel: String, ExpressibleByArgument {
+    case stamp128, stamp64
+
+    /// With as many channels as the spectral grid has wavelengths.
+    var configuration: MaskedAutoencoderConfiguration {
+        var configuration: MaskedAutoencoderConfiguration = self == .stamp128 ? .stamp128 : .stamp64
+        configuration.encoder.channels = SpectralGrid.optical.count
+        return configuration
     }
 }
 

@@ -1,4 +1,5 @@
 public import Datasets
+public import ImageProcessing
 public import Tensors
 
 /// The stamps of a ``PretrainingCorpus``, normalised as they will be at inference.
@@ -9,16 +10,17 @@ public struct CorpusStamps: StampBatchSource {
     private let corpus: PretrainingCorpus
 
     public var count: Int { corpus.count }
-    public var channels: Int { 3 }
+    public var channels: Int { normalization.channels }
     public var size: Int { normalization.size }
 
     /// - Parameters:
     ///   - size: side of the stamps handed out, at most that of the stored pictures and at least half of it.
     ///   - crop: what of an image the corpus kept.
+    ///   - spectrum: wavelengths of the channels.
     /// - Throws: ``TrainingError`` if the sizes do not fit.
     public init(
         _ corpus: PretrainingCorpus, size: Int, crop: StampNormalization.Crop = .fraction(1),
-        augmentation: StampAugmentation = StampAugmentation()
+        spectrum: SpectralGrid = .optical, augmentation: StampAugmentation = StampAugmentation()
     ) throws(TrainingError) {
         guard size > 0, size <= corpus.size, corpus.size <= 2 * size else {
             throw TrainingError(
@@ -26,23 +28,24 @@ public struct CorpusStamps: StampBatchSource {
         }
         self.corpus = corpus
         self.augmentation = augmentation
-        normalization = StampNormalization(size: size, crop: crop, mean: corpus.mean, deviation: corpus.deviation)
+        normalization = StampNormalization(
+            size: size, crop: crop, spectrum: spectrum,
+            mean: [Float](repeating: corpus.mean, count: spectrum.count),
+            deviation: [Float](repeating: corpus.deviation, count: spectrum.count))
     }
 
-    public func stamp(_ index: Int) -> [Float] { sample(index, StampView()) }
+    public func stamp(_ index: Int) -> [Float] {
+        let (planes, wavelengths) = corpus.picture(index)
+        let seen = StampView().sample(planes[...], channels: wavelengths.count, side: corpus.size, size: size)
+        return normalization.normalise(brightness: seen, wavelengths: wavelengths)
+    }
 
     public func augmentedStamp(_ index: Int, random: inout RandomNumbers) -> [Float] {
-        sample(index, augmentation.view(random: &random))
-    }
-
-    private func sample(_ index: Int, _ view: StampView) -> [Float] {
-        let planes = corpus.withPicture(index) { samples in
-            [Float](unsafeUninitializedCapacity: samples.count) { planes, initialized in
-                normalization.normalise(
-                    rgb: samples, into: UnsafeMutableBufferPointer(rebasing: planes[0..<samples.count]))
-                initialized = samples.count
-            }
-        }
-        return view.sample(planes[...], channels: 3, side: corpus.size, size: size)
+        var (planes, wavelengths) = corpus.picture(index)
+        augmentation.dropBands(&planes, &wavelengths, random: &random)
+        let view = augmentation.view(random: &random)
+        var seen = view.sample(planes[...], channels: wavelengths.count, side: corpus.size, size: size)
+        augmentation.degrade(&seen, channels: wavelengths.count, size: size, random: &random)
+        return normalization.normalise(brightness: seen, wavelengths: wavelengths)
     }
 }

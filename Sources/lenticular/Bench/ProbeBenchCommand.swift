@@ -1,5 +1,4 @@
 import ArgumentParser
-import AstroIO
 import Datasets
 import Foundation
 import ImageProcessing
@@ -75,14 +74,8 @@ struct ProbeBenchCommand: ParsableCommand {
     }
 
     func run() throws {
-        let classOf = try readLabels()
-        let objects = try FileDiscovery().objects(in: paths).filter { classOf[key($0)] != nil }
-        let names = Set(objects.compactMap { classOf[key($0)] }).sorted()
-        guard names.count > 1 else {
-            throw ValidationError(
-                "\(labels): \(objects.count) images have a label in column '\(column)', of \(names.count) classes; at least 2 are needed"
-            )
-        }
+        let (objects, labels, names) = try LabelTable(path: labels, column: column).labelled(
+            FileDiscovery().objects(in: paths))
 
         let embedder = try Embedder(path: InstalledFiles.model(named: model), precision: precision, views: views)
         let reader = StampReader(normalization: embedder.normalization)
@@ -94,13 +87,14 @@ struct ProbeBenchCommand: ParsableCommand {
             count: (objects.count + batch - 1) / batch,
             load: { index -> (stamps: [Float], pixels: [Float], classes: [Int]) in
                 var result: (stamps: [Float], pixels: [Float], classes: [Int]) = ([], [], [])
-                for object in objects[(index * batch)..<min((index + 1) * batch, objects.count)] {
+                for position in (index * batch)..<min((index + 1) * batch, objects.count) {
+                    let object = objects[position]
                     guard let stamp = try? reader.stamp(of: object), let small = try? reader.picture(of: object) else {
                         continue
                     }
                     result.stamps += stamp.values
                     result.pixels += small.resized(width: side, height: side).samples.map { Float($0) / 255 }
-                    result.classes.append(names.firstIndex(of: classOf[key(object)]!)!)
+                    result.classes.append(labels[position])
                 }
                 return result
             },
@@ -153,28 +147,5 @@ struct ProbeBenchCommand: ParsableCommand {
             features: name, width: width, neighbourAccuracy: neighbours,
             neighbourStandardError: (neighbours * (1 - neighbours) / Double(classes.count)).squareRoot(),
             linearAccuracy: mean, linearDeviation: seeds > 1 ? (squares / Double(seeds - 1)).squareRoot() : 0)
-    }
-
-    /// The name that ties an image to its row: the file's name without folder and ending.
-    private func key(_ object: ObjectFiles) -> String { Self.stem(object.paths[0]) }
-
-    private static func stem(_ path: String) -> String {
-        ((path as NSString).lastPathComponent as NSString).deletingPathExtension
-    }
-
-    private func readLabels() throws -> [String: String] {
-        let table = try Catalog.read(labels)
-        guard let values = table[column]?.strings else {
-            throw ValidationError(
-                "\(labels) has no column '\(column)', only \(table.columns.map(\.name).joined(separator: ", "))")
-        }
-        guard let names = (table.fileColumn ?? table.idColumn)?.strings else {
-            throw ValidationError("\(labels) has no column of file names or ids")
-        }
-        var result: [String: String] = [:]
-        for (name, value) in zip(names, values) {
-            if let name, let value, !value.isEmpty { result[Self.stem(name)] = value }
-        }
-        return result
     }
 }
