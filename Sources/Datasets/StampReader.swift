@@ -1,4 +1,4 @@
-import AstroIO
+public import AstroIO
 import ImageProcessing
 
 /// Reads an object's files and makes its stamp. A value: any number of threads may use it.
@@ -37,7 +37,11 @@ public struct StampReader: Sendable {
     ///
     /// - Throws: `StampError`: files that cannot be read, and images without a single valid pixel.
     public func stamp(of object: ObjectFiles) throws(StampError) -> Stamp {
-        let image = try image(of: object)
+        try stamp(of: try image(of: object), object)
+    }
+
+    /// The stamp of an object's image that was read before.
+    public func stamp(of image: Image, _ object: ObjectFiles) throws(StampError) -> Stamp {
         var (cut, result) = try cutOut(image, of: object)
         if normalization.spectrum != nil {
             let planes = brightness(of: cut)

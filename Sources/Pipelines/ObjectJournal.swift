@@ -13,6 +13,8 @@ public final class ObjectJournal {
     public private(set) var count: Int
     /// Objects with an embedding.
     public private(set) var embedded: Int
+    /// Objects with an embedding for which a stage could not do its part.
+    public private(set) var incomplete = 0
 
     private let recordsPath: String
     private let embeddingsPath: String
@@ -42,6 +44,7 @@ public final class ObjectJournal {
                 if hasRow && embedded == rowsOnDisk { break }
                 count += 1
                 if hasRow { embedded += 1 }
+                if hasRow, record.problems != nil { incomplete += 1 }
                 whole = lines.offset
             }
         }
@@ -76,7 +79,11 @@ public final class ObjectJournal {
         guard written == line.count else { throw diskError(recordsPath) }
         count += 1
         if embedding != nil { embedded += 1 }
+        if embedding != nil, record.problems != nil { incomplete += 1 }
     }
+
+    /// Objects that are in the failures table.
+    var failed: Int { count - embedded + incomplete }
 
     /// Hands everything to the operating system, embeddings first, so that a line never stands without its row.
     public func flush() throws(PipelineError) {

@@ -21,6 +21,11 @@ public struct ObjectRecord: Codable, Sendable, Equatable {
     /// Why the object could not be used; nil for an object that has an embedding.
     public var failure: Failure?
 
+    /// Cells that analysing stages added, by column.
+    var values: [String: AnalysisValue]?
+    /// Stages that could not do their part; the object is in the catalog nevertheless.
+    public var problems: [Failure]?
+
     public struct Failure: Codable, Sendable, Equatable {
         /// The stage that gave up, as named in the run file.
         public var stage: String

@@ -8,7 +8,7 @@ enum ObjectTable {
 
     // MARK: - Catalog
 
-    static func catalogColumns(scored: Bool) -> [ColumnDescription] {
+    static func catalogColumns(scored: Bool, analyses: [ColumnDescription] = []) -> [ColumnDescription] {
         var columns = [
             ColumnDescription(
                 "id_str", .text, ucd: "meta.id;meta.main", description: "Unique name of the object in this run"),
@@ -32,6 +32,7 @@ enum ObjectTable {
                 "flags", .int32, ucd: "meta.code.qual",
                 description: "Quality flags, a sum of powers of two (lenticular flags VALUE)"),
         ]
+        columns += analyses
         guard scored else { return columns }
         columns += [
             ColumnDescription(
@@ -49,9 +50,11 @@ enum ObjectTable {
 
     /// Rows of the catalog.
     ///
-    /// - Parameter scores: the objects' scores in the same order; nil for a run without a score stage.
+    /// - Parameters:
+    ///   - scores: the objects' scores in the same order; nil for a run without a score stage.
+    ///   - analyses: columns of the run's other stages.
     static func catalogBlock(
-        _ records: [ObjectRecord], scores: [ScoredObject]?
+        _ records: [ObjectRecord], scores: [ScoredObject]?, analyses: [ColumnDescription]
     ) throws(CatalogError) -> Catalog {
         var values: [ColumnValues] = [
             .string(records.map(\.id)),
@@ -65,6 +68,7 @@ enum ObjectTable {
             .float(records.map(\.maskFraction)),
             .int32(zip(records.indices, records).map { $1.flags | (scores?[$0].flags.rawValue ?? 0) }),
         ]
+        for column in analyses { values.append(column.values(records.map { $0.values?[column.name] })) }
         if let scores {
             values += [
                 .double(scores.map(\.score)),
@@ -74,7 +78,7 @@ enum ObjectTable {
                 .double(scores.map(\.nearestDistance)),
             ]
         }
-        return try catalog(catalogColumns(scored: scores != nil), values)
+        return try catalog(catalogColumns(scored: scores != nil, analyses: analyses), values)
     }
 
     // MARK: - Embeddings
@@ -113,13 +117,16 @@ enum ObjectTable {
     ]
 
     static func failureBlock(_ records: [ObjectRecord]) throws(CatalogError) -> Catalog {
-        try catalog(
+        let rows = records.flatMap { record in
+            ((record.failure.map { [$0] } ?? []) + (record.problems ?? [])).map { (record, $0) }
+        }
+        return try catalog(
             failureColumns,
             [
-                .string(records.map(\.id)),
-                .string(records.map { $0.files.joined(separator: ";") }),
-                .string(records.map { $0.failure?.stage }),
-                .string(records.map { $0.failure?.reason }),
+                .string(rows.map(\.0.id)),
+                .string(rows.map { $0.0.files.joined(separator: ";") }),
+                .string(rows.map(\.1.stage)),
+                .string(rows.map(\.1.reason)),
             ])
     }
 

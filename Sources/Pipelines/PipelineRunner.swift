@@ -68,6 +68,7 @@ public struct PipelineRunner {
             try EmbeddingStage(EmbedSettings(stage))
         }
         let normalization = try self.normalization(embedding)
+        let analyses = try Analyses.all(of: specification, folder: output)
         let continued = try output.prepare(resume: resume, overwrite: overwrite)
         let configuration = specification.yaml()
         if continued {
@@ -81,9 +82,10 @@ public struct PipelineRunner {
         let resumedAfter = journal.count
         let reader = StampReader(normalization: normalization, bands: load.bands, hdu: load.hdu)
         let interrupted = try seconds.measure("embed") { () throws(PipelineError) in
-            try stream(objects, reader: reader, embedding: embedding, readers: load.readers, into: journal)
+            try stream(
+                objects, reader: reader, embedding: embedding, analyses: analyses, readers: load.readers, into: journal)
         }
-        var summary = Summary(objects: journal.count, failures: journal.count - journal.embedded)
+        var summary = Summary(objects: journal.count, failures: journal.failed)
         if interrupted {
             summary.interrupted = true
             summary.text =
@@ -97,7 +99,8 @@ public struct PipelineRunner {
                 try OutlierScoring(ScoreSettings(stage), quiet: quiet).score(journal)
             }
         }
-        let writer = RunOutputs(folder: output, journal: journal, scores: scores)
+        let writer = RunOutputs(
+            folder: output, journal: journal, scores: scores, analyses: analyses.flatMap(\.columns))
         try seconds.measure("write") { () throws(PipelineError) in
             if let stage = specification.stage(.catalog) { try writer.writeCatalog(CatalogSettings(stage).formats) }
             if embedding != nil { try writer.writeEmbeddings() }
@@ -174,24 +177,30 @@ public struct PipelineRunner {
         var records: [ObjectRecord]
         var stamps: [Float]
         var count: Int
+        /// For the analyses, one an object that did not fail.
+        var images: [AnalysedObject] = []
     }
 
     /// Streams the objects that the journal does not have yet.
     ///
     /// - Returns: whether the run was interrupted.
     private func stream(
-        _ objects: [ObjectFiles], reader: StampReader, embedding: EmbeddingStage?, readers: Int,
-        into journal: ObjectJournal
+        _ objects: [ObjectFiles], reader: StampReader, embedding: EmbeddingStage?,
+        analyses: [any ObjectAnalysis], readers: Int, into journal: ObjectJournal
     ) throws(PipelineError) -> Bool {
         let first = journal.count
-        let batchSize = embedding?.batch ?? 32
+        // Whole images wait for the analyses: fewer at a time.
+        let batchSize = analyses.isEmpty ? embedding?.batch ?? 32 : min(embedding?.batch ?? 8, 8)
         let batches = (objects.count - first + batchSize - 1) / batchSize
         let progress = Progress(
-            embedding == nil ? "reading  " : "embedding", total: objects.count, unit: "objects", startingAt: first,
+            analyses.isEmpty ? (embedding == nil ? "reading  " : "embedding") : "analysing", total: objects.count,
+            unit: "objects", startingAt: first,
             enabled: !quiet)
         let roots = input.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
         let width = embedding?.embedder.width ?? 0
-        let line = OrderedStream(readers: readers, workers: embedding?.workers ?? 1)
+        let line = OrderedStream(
+            readers: readers,
+            workers: embedding?.workers ?? (analyses.isEmpty ? 1 : ProcessInfo.processInfo.activeProcessorCount))
         var stopped = false
         do {
             try line.run(
@@ -203,7 +212,9 @@ public struct PipelineRunner {
                         var record = ObjectRecord(
                             id: object.id, files: object.paths.map { Self.relative($0, to: roots) })
                         do throws(StampError) {
-                            let stamp = try reader.stamp(of: object)
+                            let image = try reader.image(of: object)
+                            let stamp = try reader.stamp(of: image, object)
+                            if !analyses.isEmpty { batch.images.append(AnalysedObject(files: object, image: image)) }
                             record.fill(from: stamp)
                             batch.stamps += stamp.values
                             batch.count += 1
@@ -215,7 +226,12 @@ public struct PipelineRunner {
                     return batch
                 },
                 process: { _, batch -> (records: [ObjectRecord], embeddings: [Float]) in
-                    (batch.records, embedding?.embedder.embed(batch.stamps, count: batch.count) ?? [])
+                    var records = batch.records
+                    var objects = batch.images.makeIterator()
+                    for index in records.indices where records[index].failure == nil {
+                        if let object = objects.next() { records[index].analyse(object, by: analyses) }
+                    }
+                    return (records, embedding?.embedder.embed(batch.stamps, count: batch.count) ?? [])
                 },
                 write: { _, batch in
                     var row = 0
@@ -234,7 +250,7 @@ public struct PipelineRunner {
                         }
                     }
                     try journal.flush()
-                    progress.update(journal.count, failures: journal.count - journal.embedded)
+                    progress.update(journal.count, failures: journal.failed)
                     stopped = isInterrupted() && journal.count < objects.count
                     return !stopped
                 })
@@ -243,7 +259,7 @@ public struct PipelineRunner {
         } catch {
             throw PipelineError(.output, path: output.path, "\(error)")
         }
-        progress.finish(journal.count, failures: journal.count - journal.embedded)
+        progress.finish(journal.count, failures: journal.failed)
         return stopped
     }
 
@@ -319,6 +335,20 @@ struct EmbeddingStage: Sendable {
 }
 
 extension ObjectRecord {
+    /// Adds what the analyses find; one that fails leaves its cells empty and a reason.
+    fileprivate mutating func analyse(_ object: AnalysedObject, by analyses: [any ObjectAnalysis]) {
+        for analysis in analyses {
+            do {
+                let cells = try analysis.values(of: object)
+                for (column, cell) in zip(analysis.columns, cells) where cell != .missing {
+                    values = (values ?? [:]).merging([column.name: cell]) { $1 }
+                }
+            } catch {
+                problems = (problems ?? []) + [Failure(stage: analysis.stage.rawValue, reason: "\(error)")]
+            }
+        }
+    }
+
     mutating func fill(from stamp: Stamp) {
         ra = stamp.position?.ra
         dec = stamp.position?.dec

@@ -8,10 +8,12 @@ struct RunOutputs {
     let journal: ObjectJournal
     /// In the order of the objects that have an embedding; nil for a run without scores.
     let scores: [ScoredObject]?
+    /// Columns that analysing stages added.
+    var analyses: [ColumnDescription] = []
 
     /// Writes the catalog as FITS, and in the other forms asked for from that.
     func writeCatalog(_ formats: [String]) throws(PipelineError) {
-        let columns = ObjectTable.catalogColumns(scored: scores != nil)
+        let columns = ObjectTable.catalogColumns(scored: scores != nil, analyses: analyses)
         let path = folder.file("catalog.fits")
         let metadata = [
             CatalogMetadata("CREATOR", "lenticular \(ProgramVersion.current)")
@@ -21,7 +23,7 @@ struct RunOutputs {
             var first = 0
             try forEachBlock { records throws(CatalogError) in
                 let own = scores.map { Array($0[first..<first + records.count]) }
-                try appender.append(try ObjectTable.catalogBlock(records, scores: own))
+                try appender.append(try ObjectTable.catalogBlock(records, scores: own, analyses: analyses))
                 first += records.count
             }
             try appender.finish()
@@ -73,7 +75,7 @@ struct RunOutputs {
         }
     }
 
-    /// The journal's objects in blocks: those with an embedding, or those that failed.
+    /// The journal's objects in blocks: those of the catalog, or those of the failures table.
     private func forEachBlock(
         failed: Bool = false, _ body: ([ObjectRecord]) throws(CatalogError) -> Void
     ) throws(CatalogError) {
@@ -86,7 +88,9 @@ struct RunOutputs {
         while true {
             let record: ObjectRecord?
             do { record = try reader.next() } catch { throw unreadable(error) }
-            if let record, (record.failure != nil) == failed { block.append(record) }
+            if let record, failed ? record.failure != nil || record.problems != nil : record.failure == nil {
+                block.append(record)
+            }
             if block.count == ObjectTable.blockSize || (record == nil && !block.isEmpty) {
                 try body(block)
                 block.removeAll(keepingCapacity: true)
