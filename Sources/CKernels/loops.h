@@ -58,6 +58,26 @@ INLINE vf gelu_slope(vf x) {
     return distribution + bounded * e * 0.39894228f;
 }
 
+// The slope to 2e-4, for bfloat16: 1/2 + x P(x²), a least-maximum fit for |x| < 4.3.
+INLINE vf gelu_slope_for_bfloat16(vf x) {
+    const vf bounded = vf_max(vf_set(-4.3f), vf_min(vf_set(4.3f), x));
+    const vf u = bounded * bounded;
+    vf p = vf_fma(u, vf_set(-3.1420557e-11f), vf_set(3.3210135e-09f));
+    p = vf_fma(u, p, vf_set(-1.5560484e-07f));
+    p = vf_fma(u, p, vf_set(4.2864748e-06f));
+    p = vf_fma(u, p, vf_set(-7.7762000e-05f));
+    p = vf_fma(u, p, vf_set(9.8602886e-04f));
+    p = vf_fma(u, p, vf_set(-9.0001971e-03f));
+    p = vf_fma(u, p, vf_set(5.9009930e-02f));
+    p = vf_fma(u, p, vf_set(-2.6531652e-01f));
+    p = vf_fma(u, p, vf_set(7.9773621e-01f));
+    return vf_fma(bounded, p, vf_set(0.5f));
+}
+
+INLINE vf gelu_slope_of_type(vf x, kernel_type type) {
+    return type == kernel_bfloat16 ? gelu_slope_for_bfloat16(x) : gelu_slope(x);
+}
+
 INLINE vf sigmoid(vf x) { return 1.0f / (1.0f + exp_exact(-x)); }
 
 INLINE vf unary_vector(kernel_unary f, vf x, kernel_type type) {
@@ -78,9 +98,9 @@ INLINE vf unary_vector(kernel_unary f, vf x, kernel_type type) {
     return x;
 }
 
-INLINE vf unary_slope_vector(kernel_unary f, vf x) {
+INLINE vf unary_slope_vector(kernel_unary f, vf x, kernel_type type) {
     switch (f) {
-    case kernel_unary_gelu: return gelu_slope(x);
+    case kernel_unary_gelu: return gelu_slope_of_type(x, type);
     case kernel_unary_gelu_tanh: {
         const vf t = tanh_exact(gelu_tanh_argument(x));
         return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * 0.79788456f * (1.0f + 3.0f * 0.044715f * x * x);
@@ -132,7 +152,7 @@ static void vector_unary_gradient(
     kernel_unary f, const void *x, const void *dy, void *dx, kernel_type type, int64_t count) {
 #define LOOP(F)                                                                                                        \
     EACH_VECTOR(i, n, count)                                                                                           \
-    store(dx, TYPE, i, load(dy, TYPE, i, n) * unary_slope_vector(F, load(x, TYPE, i, n)), n)
+    store(dx, TYPE, i, load(dy, TYPE, i, n) * unary_slope_vector(F, load(x, TYPE, i, n), TYPE), n)
     WITH_TYPE(type, EACH_UNARY(LOOP));
 #undef LOOP
 }
@@ -387,7 +407,7 @@ static void vector_bias_gelu_gradient(
             EACH_VECTOR(i, n, columns) {
                 vf s = load(x, TYPE, row * columns + i, n);
                 if (bias) s += load(bias, kernel_float32, i, n);
-                const vf g = load(dy, TYPE, row * columns + i, n) * gelu_slope(s);
+                const vf g = load(dy, TYPE, row * columns + i, n) * gelu_slope_of_type(s, TYPE);
                 if (bias_gradient)
                     store(bias_gradient, kernel_float32, i, load(bias_gradient, kernel_float32, i, n) + g, n);
                 store(dx, TYPE, row * columns + i, g, n);
@@ -480,6 +500,40 @@ static void vector_top_k_smallest(
                 top_k_insert(x[i + lane], first_index + i + lane, k, row_values, row_indices);
         }
     }
+}
+
+// MARK: - The gradient of attention between its products
+
+static void vector_dot_rows(
+    const void *a, int64_t a_stride, const void *b, int64_t b_stride, kernel_type type, int64_t rows, int64_t columns,
+    float *y) {
+    WITH_TYPE(type, {
+        for (int64_t i = 0; i < rows; i++) {
+            vf sum = vf_set(0);
+            EACH_VECTOR(j, n, columns)
+            sum = vf_fma(load(a, TYPE, i * a_stride + j, n), load(b, TYPE, i * b_stride + j, n), sum);
+            y[i] = vf_sum(sum);
+        }
+    });
+}
+
+static void vector_attention_gradient_scores(
+    const float *s, const float *dp, const float *log_sum_exp, const float *o_dot, float scale, uint16_t *p,
+    uint16_t *ds, int64_t queries, int64_t keys, int64_t size) {
+    const vf factor = vf_set(scale * 1.44269504f);
+    for (int64_t i = 0; i < queries; i++) {
+        const vf start = vf_set(-log_sum_exp[i] * 1.44269504f), dot = vf_set(o_dot[i]);
+        EACH_VECTOR(j, n, keys) {
+            const int64_t at = i * size + j;
+            const vf e = exp2_score(vf_fma(load(s, kernel_float32, at, n), factor, start));
+            store(p, kernel_bfloat16, at, e, n);
+            store(ds, kernel_bfloat16, at, scale * e * (load(dp, kernel_float32, at, n) - dot), n);
+        }
+        memset(p + i * size + keys, 0, (size_t)(size - keys) * sizeof *p);
+        memset(ds + i * size + keys, 0, (size_t)(size - keys) * sizeof *ds);
+    }
+    memset(p + queries * size, 0, (size_t)((size - queries) * size) * sizeof *p);
+    memset(ds + queries * size, 0, (size_t)((size - queries) * size) * sizeof *ds);
 }
 
 // MARK: - Patches

@@ -50,6 +50,11 @@ static inline float epilogue_lower_bound(const kernel_epilogue *e) {
 }
 void portable_softmax_rows(const void *, void *, bool, kernel_type, int64_t, int64_t);
 void portable_softmax_rows_gradient(const void *, const void *, void *, bool, kernel_type, int64_t, int64_t);
+void portable_dot_rows(
+    const void *, int64_t, const void *, int64_t, kernel_type, int64_t, int64_t, float *);
+void portable_attention_gradient_scores(
+    const float *, const float *, const float *, const float *, float, uint16_t *, uint16_t *, int64_t, int64_t,
+    int64_t);
 void portable_adamw(
     float *, const float *, float *, float *, float, float, float, float, float, float, float, float, int64_t);
 void portable_top_k_smallest(

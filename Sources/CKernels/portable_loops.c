@@ -237,6 +237,30 @@ void portable_softmax_rows_gradient(
     }
 }
 
+void portable_dot_rows(
+    const void *a, int64_t a_stride, const void *b, int64_t b_stride, kernel_type type, int64_t rows, int64_t columns,
+    float *y) {
+    for (int64_t i = 0; i < rows; i++) {
+        double sum = 0;
+        for (int64_t j = 0; j < columns; j++)
+            sum += (double)element_load(a, type, i * a_stride + j) * element_load(b, type, i * b_stride + j);
+        y[i] = (float)sum;
+    }
+}
+
+void portable_attention_gradient_scores(
+    const float *s, const float *dp, const float *log_sum_exp, const float *o_dot, float scale, uint16_t *p,
+    uint16_t *ds, int64_t queries, int64_t keys, int64_t size) {
+    for (int64_t i = 0; i < size; i++)
+        for (int64_t j = 0; j < size; j++) {
+            const int64_t at = i * size + j;
+            const bool inside = i < queries && j < keys;
+            const float probability = inside ? expf(scale * s[at] - log_sum_exp[i]) : 0;
+            p[at] = element_to_bfloat16(probability);
+            ds[at] = element_to_bfloat16(inside ? scale * probability * (dp[at] - o_dot[i]) : 0);
+        }
+}
+
 void portable_adamw(
     float *parameter, const float *gradient, float *first_moment, float *second_moment, float learning_rate,
     float beta1, float beta2, float epsilon, float weight_decay, float bias_correction1, float bias_correction2,

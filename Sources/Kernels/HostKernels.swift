@@ -206,6 +206,27 @@ extension HostKernels {
         table.pointee.softmax_rows_gradient(y, dy, dx, logarithmic, type.kernelType, Int64(rows), Int64(columns))
     }
 
+    /// `y[i] = Σ a[i, :] · b[i, :]`; strides in elements.
+    public func dotRows(
+        _ a: UnsafeRawPointer, stride aStride: Int, _ b: UnsafeRawPointer, stride bStride: Int, type: ElementType,
+        rows: Int, columns: Int, into y: UnsafeMutablePointer<Float>
+    ) {
+        table.pointee.dot_rows(
+            a, Int64(aStride), b, Int64(bStride), type.kernelType, Int64(rows), Int64(columns), y)
+    }
+
+    /// What lies between the products of an attention's gradient: from scores `s = q kᵀ` and `dp = do vᵀ`, both
+    /// (size, size), to `p = exp(scale · s − logSumExp)` and `ds = scale · p (dp − oDot)`, both bfloat16, (size, size), zero
+    /// beyond `queries` rows and `keys` columns.
+    public func attentionGradientScores(
+        _ s: UnsafePointer<Float>, _ dp: UnsafePointer<Float>, logSumExp: UnsafePointer<Float>,
+        oDot: UnsafePointer<Float>, scale: Float, intoP p: UnsafeMutablePointer<UInt16>,
+        ds: UnsafeMutablePointer<UInt16>, queries: Int, keys: Int, size: Int
+    ) {
+        table.pointee.attention_gradient_scores(
+            s, dp, logSumExp, oDot, scale, p, ds, Int64(queries), Int64(keys), Int64(size))
+    }
+
     /// Merges a block of distances into each row's k smallest.
     ///
     /// `values` and `indices` (rows, k) are ascending by distance, equal distances by index; begin with `.infinity`

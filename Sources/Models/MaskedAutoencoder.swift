@@ -104,7 +104,7 @@ public struct MaskedAutoencoder: Module {
             .reshape([batch, mask.visibleCount, -1])
         let tokens = encoder.encode(encoder.patchEmbedding.project(visible) + seen, execution)
 
-        let narrow = decoderEmbedding(tokens.cast(to: execution.precision.activations), output: .float32)
+        let narrow = tokens.dense([decoderEmbedding.layer()], precision: execution.precision, output: .float32)
         let prefix = configuration.encoder.prefixCount
         let filled =
             narrow.slice(axis: 1, prefix..<narrow.shape[1]).scatterTokens(indices, count: count)
@@ -113,8 +113,8 @@ public struct MaskedAutoencoder: Module {
                 rows: configuration.encoder.gridSize, columns: configuration.encoder.gridSize)
         var x = Tensor.concat([narrow.slice(axis: 1, 0..<prefix), filled], axis: 1)
         for block in decoderBlocks { x = block(x, execution) }
-        let decoded = decoderNorm(x.slice(axis: 1, prefix..<x.shape[1]), output: execution.precision.activations)
-        return prediction(decoded, output: .float32)
+        return x.slice(axis: 1, prefix..<x.shape[1]).dense(
+            [prediction.layer(norm: decoderNorm)], precision: execution.precision, output: .float32)
     }
 
     public mutating func forEachParameter(

@@ -51,6 +51,19 @@ public protocol Backend: AnyObject, Sendable {
     /// `out = residual + layers(x)` without a derivative: x (…, K), residual and out (…, N) of any floating-point types. The
     /// layers run on blocks of rows, so that what lies between them does not leave the cache.
     func dense(_ layers: [DenseLayer], _ x: Tensor, residual: Tensor?, precision: Precision, into out: Tensor)
+    /// Whether ``keepingDense(_:_:residual:into:)`` and ``denseGradient(_:_:kept:gradient:adding:needs:)`` know these layers; others
+    /// are recorded as operations of their own.
+    func recordsDense(_ layers: [DenseLayer], _ x: Tensor, precision: Precision) -> Bool
+    /// ``dense(_:_:residual:precision:into:)`` in bfloat16, which keeps what its gradient needs.
+    func keepingDense(_ layers: [DenseLayer], _ x: Tensor, residual: Tensor?, into out: Tensor) -> [DenseActivations]
+    /// Gradients of ``keepingDense(_:_:residual:into:)``. With `adding` the gradient of x begins with that of the result: where x was
+    /// the residual too.
+    func denseGradient(
+        _ layers: [DenseLayer], _ x: Tensor, kept: [DenseActivations], gradient: Tensor, adding: Bool,
+        needs: DenseNeeds
+    ) -> DenseGradients
+    /// Makes the forms of a weight again that products asked for before its values changed.
+    func refreshPackedCopies(_ x: Tensor)
     /// Gradients of ``linear(_:weight:bias:activation:residual:into:)`` without activation with respect to weight (N, K)
     /// and bias (N).
     func linearWeightGradient(_ x: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor?)
@@ -126,11 +139,28 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: - Optimisation
 
-    /// One decoupled-weight-decay Adam step, in place (all float32, same shape).
+    /// One decoupled-weight-decay Adam step, in place (all float32, same shape), of the elements in a range.
     func adamW(
-        parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor, step: AdamWStep)
+        parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor, step: AdamWStep,
+        range: Range<Int>)
+    /// Sum of the squares of the elements in a range, in double precision.
+    func sumOfSquares(_ x: Tensor, range: Range<Int>) -> Double
+    /// `out += parts`, one after the other, for the elements in a range (all float32, same shape).
+    func accumulate(_ parts: [Tensor], range: Range<Int>, into out: Tensor)
+}
+
+extension Backend {
+    /// One decoupled-weight-decay Adam step of all elements.
+    public func adamW(
+        parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor, step: AdamWStep
+    ) {
+        adamW(
+            parameter: parameter, gradient: gradient, firstMoment: firstMoment, secondMoment: secondMoment, step: step,
+            range: 0..<parameter.count)
+    }
+
     /// Sum of the squares of all elements, in double precision.
-    func sumOfSquares(_ x: Tensor) -> Double
+    public func sumOfSquares(_ x: Tensor) -> Double { sumOfSquares(x, range: 0..<x.count) }
 }
 
 /// Functions of one variable that backends know, with their derivatives.

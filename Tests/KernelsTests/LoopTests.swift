@@ -338,6 +338,58 @@ struct LoopTests {
         }
     }
 
+    @Test("products of rows agree with their twin", arguments: vectorSets)
+    func dotRows(set: InstructionSet) {
+        var random = SampleGenerator(seed: 41)
+        for type in ElementType.allCases {
+            for columns in Self.counts {
+                let (a, b) = (
+                    StoredArray(random.normals(3 * (columns + 5)), type), StoredArray(random.normals(3 * columns), type)
+                )
+                func value(_ kernels: HostKernels) -> [Float] {
+                    var y = [Float](repeating: .nan, count: 3)
+                    a.read { a in
+                        b.read { b in
+                            kernels.dotRows(
+                                a, stride: columns + 5, b, stride: columns, type: type, rows: 3, columns: columns,
+                                into: &y)
+                        }
+                    }
+                    return y
+                }
+                #expect(largestDifference(value(HostKernels(set)), value(Self.twin)) < 2e-5, "\(columns)")
+            }
+        }
+    }
+
+    @Test("probabilities and their gradients agree with their twin and are zero in the padding", arguments: vectorSets)
+    func attentionGradientScores(set: InstructionSet) {
+        var random = SampleGenerator(seed: 43)
+        for (queries, keys, size) in [(1, 1, 16), (16, 16, 16), (17, 30, 32), (65, 65, 80)] {
+            let (s, dp) = (random.normals(size * size).map { 3 * $0 }, random.normals(size * size))
+            let (sums, dots) = (random.normals(queries).map { 4 + $0 }, random.normals(queries))
+            func value(_ kernels: HostKernels) -> (p: [Float], ds: [Float]) {
+                var (p, ds) = (
+                    [UInt16](repeating: 0xFFFF, count: size * size), [UInt16](repeating: 0xFFFF, count: size * size)
+                )
+                kernels.attentionGradientScores(
+                    s, dp, logSumExp: sums, oDot: dots, scale: 0.3, intoP: &p, ds: &ds, queries: queries, keys: keys,
+                    size: size)
+                func floats(_ x: [UInt16]) -> [Float] { x.map { Float(bitPattern: UInt32($0) << 16) } }
+                return (floats(p), floats(ds))
+            }
+            let (found, expected) = (value(HostKernels(set)), value(Self.twin))
+            // Both round to 8 bits; the exponentials before that differ by 1e-6.
+            #expect(zip(found.p, expected.p).allSatisfy { abs($0 - $1) <= 8e-3 * abs($1) })
+            #expect(zip(found.ds, expected.ds).allSatisfy { abs($0 - $1) <= 8e-3 * abs($1) + 1e-9 })
+            for i in 0..<size {
+                for j in 0..<size where i >= queries || j >= keys {
+                    #expect(found.p[i * size + j] == 0 && found.ds[i * size + j] == 0)
+                }
+            }
+        }
+    }
+
     @Test("AdamW agrees with its twin", arguments: vectorSets)
     func adamW(set: InstructionSet) {
         var random = SampleGenerator(seed: 31)

@@ -104,6 +104,33 @@ private func temporaryFolder() -> String {
         #expect(throws: TrainingError.self) { try Pretrainer(configuration, source: source, folder: folder) }
     }
 
+    @Test func inBFloat16TheGradientIsCloseToThatInFloat32AndRepeatable() throws {
+        let source = try spots(8, side: 16)
+        let backend = CPUBackend(threads: 1)
+        let network = try MaskedAutoencoder(tinyConfiguration(steps: 1, workers: 1).model, seed: 1, backend: backend)
+        let masks = (0..<8).map { RandomNumbers(seed: 9, stream: UInt64($0)) }
+        let parallel = DataParallel(workers: 3)
+        func gradients(_ precision: Precision) throws -> (loss: Float, gradients: [Tensor]) {
+            try parallel.gradients(of: network, batch: 8) { network, range in
+                let images = Tensor(range.flatMap { source.stamp($0) }, shape: [range.count, 2, 16, 16], on: backend)
+                return network.loss(
+                    images, mask: .random(patches: 16, ratio: 0.75, range.map { masks[$0] }),
+                    Execution(precision: precision))
+            }
+        }
+        let (exact, first, second) = (try gradients(.float32), try gradients(.bfloat16), try gradients(.bfloat16))
+        #expect(first.loss == second.loss)
+        #expect(abs(first.loss - exact.loss) < 1e-2 * exact.loss)
+        for ((a, b), c) in zip(zip(first.gradients, second.gradients), exact.gradients) {
+            let (a, b, c) = (a.floats(), b.floats(), c.floats())
+            #expect(a == b)
+            let size = c.reduce(0) { $0 + $1 * $1 }
+            let error = zip(a, c).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            // The gradient of a key's bias is 0 but for rounding; it is part of a larger vector.
+            #expect(error <= 2.5e-3 * size + 1e-12)
+        }
+    }
+
     @Test func theGradientOfABatchIsThatOfItsShares() throws {
         let source = try spots(8, side: 16)
         let backend = CPUBackend(threads: 1)

@@ -227,6 +227,18 @@ typedef struct kernel_table {
     void (*softmax_rows_gradient)(
         const void *y, const void *dy, void *dx, bool logarithmic, kernel_type type, int64_t rows, int64_t columns);
 
+    // y[i] = Σ a[i, :] · b[i, :], rows a_stride and b_stride elements apart.
+    void (*dot_rows)(
+        const void *a, int64_t a_stride, const void *b, int64_t b_stride, kernel_type type, int64_t rows,
+        int64_t columns, float *y);
+    // The element-wise part of an attention's gradient where its products are computed as matrices (FlashAttention-2,
+    // algorithm 2). From scores s = q kᵀ and dp = do vᵀ, both (size, size), the log-sum-exp and D = Σ do · o of each query:
+    // p = exp(scale · s - log_sum_exp) and ds = scale · p (dp - D), both bfloat16, (size, size), zero beyond `queries` rows
+    // and `keys` columns.
+    void (*attention_gradient_scores)(
+        const float *s, const float *dp, const float *log_sum_exp, const float *o_dot, float scale, uint16_t *p,
+        uint16_t *ds, int64_t queries, int64_t keys, int64_t size);
+
     // One AdamW step (arXiv 1711.05101, algorithm 2, learning rate times weight decay):
     // g = gradient · gradient_scale; m = β₁m + (1-β₁)g; v = β₂v + (1-β₂)g²;
     // p -= learning_rate · (m/bias_correction1 / (sqrt(v/bias_correction2) + epsilon) + weight_decay · p)

@@ -25,6 +25,10 @@ extension CPUBackend {
         _ qkv: Tensor, shape: AttentionShape, out: Tensor, logSumExp: Tensor, gradient: Tensor, into qkvGradient: Tensor
     ) {
         guard out.count > 0 else { return }
+        if let products = AttentionGradientProducts(self, shape, type: qkv.dtype) {
+            products.run(qkv, out: out, logSumExp: logSumExp, gradient: gradient, into: qkvGradient)
+            return
+        }
         let kernel = attentionKernel(shape, .vfa, qkv.dtype == .float32 ? .float32 : .bfloat16, qkv.dtype)
         let (q, k, v) = fused(qkv, shape)
         let (dq, dk, dv) = fused(qkvGradient, shape)

@@ -31,7 +31,7 @@ extension CPUBackend {
 
     /// A product of (rows, K) by the transpose of a weight (N, K) in a precision, on one thread: float32 sums, or int32 ones
     /// of 8-bit operands. With a bias the sums are stored in the type of the operands.
-    fileprivate func denseProduct(
+    func denseProduct(
         _ precision: Precision, rows: Int, _ weight: [Int], bias: Bool
     ) -> OneDNN.Primitive? {
         let (n, k) = (weight[0], weight[1])

@@ -228,13 +228,31 @@ extension CPUBackend {
 
     // MARK: - Optimisation
 
-    public func sumOfSquares(_ x: Tensor) -> Double {
+    public func sumOfSquares(_ x: Tensor, range: Range<Int>) -> Double {
         let wide = x.dtype == .float32 ? x : x.detached.cast(to: .float32)
-        return profiler.measure(.elementwise) { kernels.sumOfSquares(floats(wide), count: wide.count) }
+        return profiler.measure(.elementwise) {
+            kernels.sumOfSquares(floats(wide) + range.lowerBound, count: range.count)
+        }
+    }
+
+    public func accumulate(_ parts: [Tensor], range: Range<Int>, into out: Tensor) {
+        host(out.storage).valuesChanged()
+        // The sums of a block stay in the first-level cache while the parts pass by.
+        let block = 4096
+        profiler.measure(.elementwise) {
+            for first in stride(from: range.lowerBound, to: range.upperBound, by: block) {
+                for part in parts {
+                    kernels.accumulate(
+                        floats(part) + first, scale: 1, into: floats(out) + first, type: .float32,
+                        count: min(block, range.upperBound - first))
+                }
+            }
+        }
     }
 
     public func adamW(
-        parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor, step: AdamWStep
+        parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor, step: AdamWStep,
+        range: Range<Int>
     ) {
         host(parameter.storage).valuesChanged()
         let numbers = AdamWNumbers(
@@ -243,8 +261,8 @@ extension CPUBackend {
             biasCorrection2: Float(1 - pow(Double(step.beta2), Double(step.step))), gradientScale: step.gradientScale)
         let (p, g, m, v) = (floats(parameter), floats(gradient), floats(firstMoment), floats(secondMoment))
         profiler.measure(.elementwise) {
-            split(parameter.count, columns: 1) {
-                let i = $0.lowerBound
+            split(range.count, columns: 1) {
+                let i = range.lowerBound + $0.lowerBound
                 kernels.adamW(
                     parameter: p + i, gradient: g + i, firstMoment: m + i, secondMoment: v + i, numbers,
                     count: $0.count)

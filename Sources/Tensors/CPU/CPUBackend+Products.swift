@@ -89,12 +89,31 @@ extension CPUBackend {
         let storage = host(weight.storage)
         let plain = OneDNN.Layout([k, n], weight.dtype, strides: [1, k])
         if plain == layout { return (plain, storage) }
-        if let known = storage.packed(as: .layout(layout)) { return (layout, known) }
-        let copy = CPUStorage(byteCount: layout.byteCount, allocator: allocator, backend: self)
-        profiler.measure(.copy) { dnnl.reorder(storage.pointer, plain, into: copy.pointer, layout) }
-        storage.keep(copy, as: .layout(layout))
-        return (layout, copy)
+        return (layout, packed(storage, plain, as: layout, .layout(layout)))
     }
+
+    /// The weight (N, K) as the layout that a product with it as (N, K) right factor asked for: that of gradients.
+    func packedTranspose(_ weight: Tensor, as layout: OneDNN.Layout) -> CPUStorage {
+        let plain = OneDNN.Layout(weight.shape, weight.dtype)
+        let storage = host(weight.storage)
+        return plain == layout ? storage : packed(storage, plain, as: layout, .transposed(layout))
+    }
+
+    private func packed(
+        _ storage: CPUStorage, _ plain: OneDNN.Layout, as layout: OneDNN.Layout, _ form: CPUStorage.PackedForm
+    ) -> CPUStorage {
+        if let known = storage.packed(as: form) { return known }
+        let copy = CPUStorage(byteCount: layout.byteCount, allocator: allocator, backend: self)
+        let values = PackedValues(pointer: storage.pointer)
+        let pack: CPUStorage.Packing = { [dnnl, profiler] copy in
+            profiler.measure(.copy) { dnnl.reorder(values.pointer, plain, into: copy.pointer, layout) }
+        }
+        pack(copy)
+        storage.keep(copy, as: form, pack: pack)
+        return copy
+    }
+
+    public func refreshPackedCopies(_ x: Tensor) { host(x.storage).refreshCopies() }
 
     public func linearWeightGradient(_ x: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor?) {
         let (n, k) = (weight.shape[0], weight.shape[1])
@@ -188,7 +207,7 @@ extension CPUBackend {
 
     /// A product of operands in given layouts; false where this processor has no such product.
     @discardableResult
-    private func multiply(
+    func multiply(
         _ a: UnsafeMutableRawPointer, _ left: OneDNN.Layout, _ b: UnsafeMutableRawPointer, _ right: OneDNN.Layout,
         into out: UnsafeMutableRawPointer, _ result: OneDNN.Layout, key: [Int]
     ) -> Bool {
@@ -210,6 +229,11 @@ extension CPUBackend {
         }
         return true
     }
+}
+
+/// The values that a packed copy is made of: they outlive the copy, which belongs to their storage.
+private struct PackedValues: @unchecked Sendable {
+    let pointer: UnsafeMutableRawPointer
 }
 
 extension DType {

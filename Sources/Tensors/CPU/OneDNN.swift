@@ -16,7 +16,12 @@ final class OneDNN: @unchecked Sendable {
     private let stream: dnnl_stream_t
     private let threads: Int
     private let allocator: CPUAllocator
-    private let cache = Mutex<[Key: Primitive?]>([:])
+    /// Primitives by thread, so that data-parallel workers do not wait for each other; equal ones share their code in oneDNN.
+    private let caches = (0..<ThreadShard.count).map { _ in Cache() }
+
+    private final class Cache: Sendable {
+        let primitives = Mutex<[Key: Primitive?]>([:])
+    }
 
     init(threads: Int, allocator: CPUAllocator) {
         var engine: dnnl_engine_t?
@@ -30,7 +35,7 @@ final class OneDNN: @unchecked Sendable {
     }
 
     deinit {
-        cache.withLock { $0.removeAll() }
+        for cache in caches { cache.primitives.withLock { $0.removeAll() } }
         dnnl_stream_destroy(stream)
         dnnl_engine_destroy(engine)
     }
@@ -54,6 +59,12 @@ final class OneDNN: @unchecked Sendable {
     static let hasInt8Products: Bool = {
         let vnni = dnnl_cpu_isa_avx512_core_vnni.rawValue
         return dnnl_get_effective_cpu_isa().rawValue & vnni == vnni
+    }()
+
+    /// Whether this processor has products of bfloat16 numbers (AVX-512 BF16, AMX). oneDNN imitates them on AVX-512 without.
+    static let hasBFloat16Products: Bool = {
+        let bfloat16 = dnnl_cpu_isa_avx512_core_bf16.rawValue
+        return dnnl_get_effective_cpu_isa().rawValue & bfloat16 == bfloat16
     }()
 
     // MARK: - Layouts
@@ -166,9 +177,10 @@ final class OneDNN: @unchecked Sendable {
     ) -> Primitive? {
         claim(threads)
         let key = Key(kind: kind, numbers: numbers, threads: threads ?? self.threads)
-        if let known = cache.withLock({ $0[key] }) { return known }
+        let cache = caches[ThreadShard.current]
+        if let known = cache.primitives.withLock({ $0[key] }) { return known }
         let made = make(engine).flatMap { Primitive(descriptor: $0) }
-        cache.withLock { $0[key] = .some(made) }
+        cache.primitives.withLock { $0[key] = .some(made) }
         return made
     }
 
@@ -230,15 +242,11 @@ final class OneDNN: @unchecked Sendable {
             all.append(dnnl_exec_arg_t(arg: role, memory: memory))
         }
         for argument in arguments { append(argument.role, argument.layout, argument.pointer) }
-        var scratch: (pointer: UnsafeMutableRawPointer, capacity: Int)?
-        if let layout = primitive.scratchpad {
-            let capacity = CPUAllocator.capacity(for: layout.byteCount)
-            scratch = (allocator.take(capacity: capacity), capacity)
-            append(DNNL_ARG_SCRATCHPAD, layout, scratch!.pointer)
-        }
+        let scratch = primitive.scratchpad.map { allocator.take(byteCount: $0.byteCount) }
+        if let layout = primitive.scratchpad, let scratch { append(DNNL_ARG_SCRATCHPAD, layout, scratch.pointer) }
         OneDNN.check(dnnl_primitive_execute(primitive.handle, stream, Int32(all.count), all), "execute")
         for argument in all { dnnl_memory_destroy(argument.memory) }
-        if let scratch { allocator.giveBack(scratch.pointer, capacity: scratch.capacity) }
+        if let scratch { allocator.giveBack(scratch) }
     }
 
     /// Copies between layouts, converting types.

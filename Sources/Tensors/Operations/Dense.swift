@@ -86,6 +86,10 @@ extension Tensor {
             return result
         }
         require(precision != .int8, "dense", expected: "a precision with a derivative", got: "int8 on a tape")
+        if backend.recordsDense(layers, self, precision: precision) {
+            let result = Tensor.uninitialized(shape: resultShape, dtype: type, on: backend)
+            return recordDense(layers, residual: residual, result)
+        }
         var x = self
         for (index, layer) in layers.enumerated() {
             let last = index == layers.count - 1

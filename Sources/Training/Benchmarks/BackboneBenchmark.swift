@@ -23,12 +23,17 @@ public struct BackboneBenchmark: Sendable {
         public var configuration: ViTConfiguration
         public var batch: Int
         public var tasks: [Task]
+        /// Blocks of the decoder in pre-training; its width is half that of the encoder, its heads are as many.
+        public var decoderDepth: Int
 
-        public init(_ name: String, _ configuration: ViTConfiguration, batch: Int, tasks: [Task]) {
+        public init(
+            _ name: String, _ configuration: ViTConfiguration, batch: Int, tasks: [Task], decoderDepth: Int = 1
+        ) {
             self.name = name
             self.configuration = configuration
             self.batch = batch
             self.tasks = tasks
+            self.decoderDepth = decoderDepth
         }
 
         /// The published sizes at 224 pixels and the default model.
@@ -38,9 +43,17 @@ public struct BackboneBenchmark: Sendable {
             Subject("base", .base(), batch: 16, tasks: [.inference, .training]),
             Subject("stamp64", .stamp64, batch: 128, tasks: [.inference, .training, .pretraining]),
         ]
-        /// And what takes minutes: a large image in small patches, 16 385 tokens, nearly all of it attention.
+        /// And the model of benchmarks/training/pretrain_step.py, and what takes minutes: a large image in small patches, 16 385
+        /// tokens, nearly all of it attention.
         public static let all =
-            standard + [Subject("small1024", .small(imageSize: 1024, patchSize: 8), batch: 1, tasks: [.inference])]
+            standard + [
+                Subject(
+                    "stamp128",
+                    ViTConfiguration(
+                        imageSize: 128, patchSize: 8, width: 256, depth: 7, heads: 4, positionCoverage: .patches),
+                    batch: 128, tasks: [.inference, .training, .pretraining], decoderDepth: 2),
+                Subject("small1024", .small(imageSize: 1024, patchSize: 8), batch: 1, tasks: [.inference]),
+            ]
     }
 
     /// A kind of work and its share of the time of all workers.
@@ -198,7 +211,7 @@ public struct BackboneBenchmark: Sendable {
         case .pretraining:
             let network = try MaskedAutoencoder(
                 MaskedAutoencoderConfiguration(
-                    encoder: configuration, decoderWidth: configuration.width / 2, decoderDepth: 1,
+                    encoder: configuration, decoderWidth: configuration.width / 2, decoderDepth: subject.decoderDepth,
                     decoderHeads: configuration.heads),
                 seed: 0, backend: backend)
             var optimizer = AdamW(network)

@@ -66,25 +66,31 @@ public struct AdamW {
         precondition(
             gradients.count == slots.count, "[AdamW] expected \(slots.count) gradients, got \(gradients.count)")
         step += 1
-        var squares = [Double](repeating: 0, count: gradients.count)
+        let slices = ElementSlices(gradients)
+        var squares = [Double](repeating: 0, count: slices.count)
         squares.withUnsafeMutableBufferPointer { squares in
             let squares = squares
-            pool.parallelFor(gradients.count) { squares[$0] = gradients[$0].backend.sumOfSquares(gradients[$0]) }
+            pool.parallelFor(slices.count) { index in
+                let gradient = gradients[slices[index].tensor]
+                squares[index] = gradient.backend.sumOfSquares(gradient, range: slices[index].range)
+            }
         }
         let norm = Float(squares.reduce(0, +).squareRoot())
         let scale = norm > maximumNorm ? maximumNorm / norm : 1
         let (settings, step, slots) = (settings, step, slots)
-        pool.parallelFor(slots.count) { index in
-            let slot = slots[index]
+        pool.parallelFor(slices.count) { index in
+            let (tensor, range) = slices[index]
+            let slot = slots[tensor]
             guard slot.learningRateFactor > 0 else { return }
             slot.tensor.backend.adamW(
-                parameter: slot.tensor, gradient: gradients[index], firstMoment: slot.firstMoment,
+                parameter: slot.tensor, gradient: gradients[tensor], firstMoment: slot.firstMoment,
                 secondMoment: slot.secondMoment,
                 step: AdamWStep(
                     learningRate: learningRate * slot.learningRateFactor, beta1: settings.beta1, beta2: settings.beta2,
                     epsilon: settings.epsilon, weightDecay: slot.parameter.decays ? settings.weightDecay : 0,
-                    step: step, gradientScale: scale))
+                    step: step, gradientScale: scale), range: range)
         }
+        pool.parallelFor(slots.count) { slots[$0].tensor.backend.refreshPackedCopies(slots[$0].tensor) }
         return norm
     }
 }

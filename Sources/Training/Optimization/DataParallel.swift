@@ -39,8 +39,12 @@ public struct DataParallel: Sendable {
         }
         let parts = try results.map { try $0!.get() }
         let sums = parts[0].gradients
-        pool.parallelFor(sums.count) { index in
-            for part in parts.dropFirst() { sums[index].addInPlace(part.gradients[index]) }
+        guard workers > 1 else { return (parts[0].loss, sums) }
+        let slices = ElementSlices(sums)
+        pool.parallelFor(slices.count) { index in
+            let (tensor, range) = slices[index]
+            sums[tensor].backend.accumulate(
+                parts.dropFirst().map { $0.gradients[tensor] }, range: range, into: sums[tensor])
         }
         return (parts.reduce(0) { $0 + $1.loss }, sums)
     }
@@ -55,8 +59,11 @@ public struct DataParallel: Sendable {
         let value = try loss(watched)
         let scalar = value.scalar
         let gradients = tape.gradients(of: value, seed: share)
+        // Two parameters whose sum was taken may have one gradient: each needs its own, because others are added in place.
+        var seen: Set<ObjectIdentifier> = []
         let list = network.parameters.map { _, tensor in
-            gradients[tensor] ?? Tensor.zeros(tensor.shape, on: tensor.backend)
+            let gradient = gradients[tensor] ?? Tensor.zeros(tensor.shape, on: tensor.backend)
+            return seen.insert(ObjectIdentifier(gradient.storage)).inserted ? gradient : gradient.copy()
         }
         return (scalar * share, list)
     }

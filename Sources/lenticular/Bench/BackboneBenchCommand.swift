@@ -14,15 +14,16 @@ struct BackboneBenchCommand: ParsableCommand {
         abstract: "Images a second of backbones, in inference and training, and where the time goes.",
         discussion: """
             tiny, small and base are ViTs at 224 pixels with patch 16 (197 tokens); stamp64 is the default model. The last \
-            column is the share of all workers' time outside oneDNN and the attention kernel. small1024, which must be asked \
-            for, is one image of 1024 pixels in patches of 8 (16 385 tokens); it takes minutes. \
-            benchmarks/backbone/compare.py runs this in turns with PyTorch.
+            column is the share of all workers' time outside oneDNN and the attention kernel. Two must be asked for: stamp128, \
+            128 pixels in patches of 8, width 256 and 7 blocks; and small1024, one image of 1024 pixels in patches of 8 (16 385 \
+            tokens), which takes minutes. benchmarks/backbone/compare.py and benchmarks/training/pretrain_step.py run this in \
+            turns with PyTorch.
 
             With --images, a second table gives the accuracy: the cosine of a model's embeddings of these images to its \
             embeddings in float32, as they are and after subtracting their mean.
             """)
 
-    @Option(name: .customLong("models"), help: "Which, separated by commas: tiny, small, base, stamp64, small1024.")
+    @Option(name: .customLong("models"), help: "Which, separated by commas: tiny, small, base, stamp64, stamp128, small1024.")
     var names = "tiny,small,base,stamp64"
 
     @Option(help: "Which, separated by commas: float32, bfloat16, int8 (in inference).")
