@@ -147,10 +147,7 @@ extension CPUBackend {
         let copy = CPUStorage(byteCount: layout.byteCount, allocator: allocator, backend: self)
         guard reading else { return copy }
         profiler.measure(.copy) { dnnl.reorder(storage.pointer, plain, into: copy.pointer, layout) }
-        if caching {
-            storage.keep(copy, as: .layout(layout))
-        }
-        return copy
+        return caching ? storage.keep(copy, as: .layout(layout)) : copy
     }
 
     private func unstage(_ storage: CPUStorage, _ layout: OneDNN.Layout, into tensor: Tensor) {

@@ -78,9 +78,8 @@ extension CPUBackend {
             }
             dnnl.reorder(plain.pointer, OneDNN.Layout([k, n], dnnl_s8, strides: [1, k]), into: copy.pointer, layout)
         }
-        storage.keep(scales, as: scaleForm)
-        storage.keep(copy, as: form)
-        return (copy, scales)
+        let keptScales = storage.keep(scales, as: scaleForm)
+        return (storage.keep(copy, as: form), keptScales)
     }
 }
 

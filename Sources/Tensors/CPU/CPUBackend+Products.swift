@@ -76,8 +76,7 @@ extension CPUBackend {
         if let known = storage.packed(as: key) { return known }
         let (n, k) = (weight.shape[0], weight.shape[1])
         let copy = packed(StridedMatrix(floats(weight), rows: k, columns: n, transposed: true), for: products)
-        storage.keep(copy, as: key)
-        return copy
+        return storage.keep(copy, as: key)
     }
 
     /// The weight (N, K) as the (K, N) layout a product asked for, in the layout's type; reordered copies are kept with the
@@ -109,8 +108,7 @@ extension CPUBackend {
             profiler.measure(.copy) { dnnl.reorder(values.pointer, plain, into: copy.pointer, layout) }
         }
         pack(copy)
-        storage.keep(copy, as: form, pack: pack)
-        return copy
+        return storage.keep(copy, as: form, pack: pack)
     }
 
     public func refreshPackedCopies(_ x: Tensor) { host(x.storage).refreshCopies() }

@@ -62,12 +62,14 @@ final class CPUStorage: Storage, @unchecked Sendable {
 
     /// Keeps a copy in a form until the values change.
     /// - Parameter pack: how ``refreshCopies()`` fills it again; without it a change ends the copy.
-    func keep(_ storage: CPUStorage, as form: PackedForm, pack: Packing? = nil) {
+    /// - Returns: the copy that is kept: another one, where two threads made the same copy at the same time. Only that one lives as
+    ///   long as the values.
+    func keep(_ storage: CPUStorage, as form: PackedForm, pack: Packing? = nil) -> CPUStorage {
         copies.withLock { copies in
-            // Two threads may have made the same copy at the same time.
-            if copies.contains(where: { $0.isCurrent && $0.form == form }) { return }
+            if let known = copies.first(where: { $0.isCurrent && $0.form == form }) { return known.storage }
             copies.removeAll { $0.form == form }
             copies.append(PackedCopy(form: form, storage: storage, pack: pack))
+            return storage
         }
     }
 
