@@ -69,9 +69,10 @@ public protocol Backend: AnyObject, Sendable {
     func linearWeightGradient(_ x: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor?)
     /// `out[b] = op(a[b]) · op(b[b])`; leading axes are equal, or missing in `b`.
     func matmul(_ a: Tensor, transposingA: Bool, _ b: Tensor, transposingB: Bool, into out: Tensor)
-    /// Cross-correlation: x (B, C, H, W), weight (O, C, kh, kw), bias (O), out (B, O, H', W').
-    func convolution(_ x: Tensor, weight: Tensor, bias: Tensor?, geometry: ConvolutionGeometry, into out: Tensor)
-    /// The adjoint of ``convolution(_:weight:bias:geometry:into:)`` in x; also the transposed convolution.
+    /// Cross-correlation: x (B, C, H, W), weight (O, C, kh, kw), bias (O), out (B, O, H', W'); with `rectified` its positive part.
+    func convolution(
+        _ x: Tensor, weight: Tensor, bias: Tensor?, geometry: ConvolutionGeometry, rectified: Bool, into out: Tensor)
+    /// The adjoint of ``convolution(_:weight:bias:geometry:rectified:into:)`` in x; also the transposed convolution.
     func convolutionInputGradient(
         _ gradient: Tensor, weight: Tensor, geometry: ConvolutionGeometry, into out: Tensor)
     /// Gradients of a convolution with respect to its weight.

@@ -167,6 +167,11 @@ extension OperationCase {
         } reference: {
             $0[0].reduce([0, 2]) { $0.reduce(0, +) }.reshape([3, 2])
         },
+        OperationCase(name: "mean around an axis", shapes: [[2, 3, 4, 5]]) {
+            $0[0].mean(axes: [0, 2, 3])
+        } reference: {
+            $0[0].reduce([0, 2, 3]) { $0.reduce(0, +) / 40 }.reshape([3])
+        },
         OperationCase(name: "mean of an axis", shapes: [[2, 3, 4]]) {
             $0[0].mean(axes: [1], keepingAxes: true)
         } reference: {
@@ -342,6 +347,19 @@ extension OperationCase {
         } reference: {
             Reference.conv2d($0[0], $0[1], $0[2], stride: 4, padding: 0)
         },
+        OperationCase(name: "conv2d with ReLU, twice", shapes: [[2, 3, 6, 5], [16, 3, 3, 3], [16], [4, 16, 3, 3]]) {
+            $0[0].conv2d($0[1], bias: $0[2], padding: 1, activation: .relu).conv2d($0[3], padding: 1)
+        } reference: {
+            let inner = Reference.conv2d($0[0], $0[1], $0[2], stride: 1, padding: 1).map { max($0, 0) }
+            return Reference.conv2d(inner, $0[3], nil, stride: 1, padding: 1)
+        },
+        OperationCase(name: "conv2d with GELU", shapes: [[1, 2, 4, 4], [3, 2, 3, 3]]) {
+            $0[0].conv2d($0[1], padding: 1, activation: .gelu)
+        } reference: {
+            Reference.conv2d($0[0], $0[1], nil, stride: 1, padding: 1).map {
+                $0 * 0.5 * (1 + Foundation.erf($0 / 2.0.squareRoot()))
+            }
+        },
         OperationCase(name: "convTransposed2d", shapes: [[2, 3, 4, 5], [3, 4, 3, 3], [4]]) {
             $0[0].convTransposed2d($0[1], bias: $0[2], stride: 2, padding: 1, outputPadding: 1)
         } reference: {
@@ -362,6 +380,16 @@ extension OperationCase {
         } reference: {
             Reference.pool($0[0], window: 3, stride: 2, padding: 1) { $0.reduce(0, +) / Double($0.count) }
         },
+        OperationCase(name: "maxPool2d, quads", shapes: [[2, 3, 6, 7]]) {
+            $0[0].maxPool2d(2)
+        } reference: {
+            Reference.pool($0[0], window: 2, stride: 2, padding: 0) { $0.max()! }
+        },
+        OperationCase(name: "averagePool2d, quads", shapes: [[2, 3, 5, 8]]) {
+            $0[0].averagePool2d(2)
+        } reference: {
+            Reference.pool($0[0], window: 2, stride: 2, padding: 0) { $0.reduce(0, +) / Double($0.count) }
+        },
         OperationCase(name: "globalAveragePool", shapes: [[2, 3, 4, 5]]) {
             $0[0].globalAveragePool()
         } reference: {
@@ -371,6 +399,16 @@ extension OperationCase {
             $0[0].upsample(2)
         } reference: { inputs in
             Dense([2, 6, 8]) { inputs[0][$0[0], $0[1] / 2, $0[2] / 2] }
+        },
+        OperationCase(name: "resize, nearest, by 3 and by 1", shapes: [[2, 2, 3, 4]]) {
+            $0[0].resize(height: 9, width: 4, mode: .nearest)
+        } reference: { inputs in
+            Dense([2, 2, 9, 4]) { inputs[0][$0[0], $0[1], $0[2] / 3, $0[3]] }
+        },
+        OperationCase(name: "resize, nearest, by 1 and by 3", shapes: [[2, 2, 3, 4]]) {
+            $0[0].resize(height: 3, width: 12, mode: .nearest)
+        } reference: { inputs in
+            Dense([2, 2, 3, 12]) { inputs[0][$0[0], $0[1], $0[2], $0[3] / 3] }
         },
         OperationCase(name: "resize, bilinear", shapes: [[2, 3, 4]]) {
             $0[0].resize(height: 7, width: 3, mode: .bilinear)

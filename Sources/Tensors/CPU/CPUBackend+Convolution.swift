@@ -7,10 +7,10 @@ extension CPUBackend {
     }
 
     public func convolution(
-        _ x: Tensor, weight: Tensor, bias: Tensor?, geometry: ConvolutionGeometry, into out: Tensor
+        _ x: Tensor, weight: Tensor, bias: Tensor?, geometry: ConvolutionGeometry, rectified: Bool, into out: Tensor
     ) {
         guard out.count > 0 else { return }
-        run(.forward, x: x, weight: weight, bias: bias, y: out, geometry)
+        run(.forward, x: x, weight: weight, bias: bias, y: out, geometry, rectified: rectified)
     }
 
     public func convolutionInputGradient(
@@ -28,20 +28,21 @@ extension CPUBackend {
     }
 
     /// Runs one pass. oneDNN chooses the layouts (blocked by channels on AVX-512); tensors are reordered to and from
-    /// them, weights once for as long as they do not change.
+    /// them, once for as long as they do not change: an image is read in both directions, and a result is the next image.
     private func run(
-        _ pass: ConvolutionPass, x: Tensor, weight: Tensor, bias: Tensor?, y: Tensor, _ geometry: ConvolutionGeometry
+        _ pass: ConvolutionPass, x: Tensor, weight: Tensor, bias: Tensor?, y: Tensor, _ geometry: ConvolutionGeometry,
+        rectified: Bool = false
     ) {
         let type = x.dtype
         let numbers =
-            [pass.rawValue, type.code, bias?.dtype.code ?? -1, geometry.stride, geometry.padding] + x.shape
-            + weight.shape + y.shape
+            [pass.rawValue, type.code, bias?.dtype.code ?? -1, geometry.stride, geometry.padding, rectified ? 1 : 0]
+            + x.shape + weight.shape + y.shape
         let kind: OneDNN.Kind =
             pass == .forward ? .convolution : (pass == .input ? .convolutionData : .convolutionWeights)
         let biasLayout = bias.map { OneDNN.Layout([weight.shape[0]], $0.dtype) }
         let primitive = dnnl.primitive(kind, numbers) { engine in
             makeConvolution(
-                pass, x: x.shape, weight: weight.shape, bias: biasLayout, y: y.shape, type, geometry, engine)
+                pass, x: x.shape, weight: weight.shape, bias: biasLayout, y: y.shape, type, geometry, rectified, engine)
         }
         guard let primitive else {
             precondition(type == .bfloat16, "[convolution] expected a float32 convolution of oneDNN, got none")
@@ -50,7 +51,9 @@ extension CPUBackend {
             throughFloat32(inputs, into: out) { wide, result in
                 switch pass {
                 case .forward:
-                    run(pass, x: wide[0], weight: wide[1], bias: bias == nil ? nil : wide[2], y: result, geometry)
+                    run(
+                        pass, x: wide[0], weight: wide[1], bias: bias == nil ? nil : wide[2], y: result, geometry,
+                        rectified: rectified)
                 case .input: run(pass, x: result, weight: wide[0], bias: nil, y: wide[1], geometry)
                 case .weight: run(pass, x: wide[0], weight: result, bias: nil, y: wide[1], geometry)
                 }
@@ -76,9 +79,9 @@ extension CPUBackend {
                 )
             }
         let operands = (
-            x: staged(x, as: layouts.x, reading: pass != .input, caching: false),
-            weight: staged(weight, as: layouts.weight, reading: pass != .weight, caching: true),
-            y: staged(y, as: layouts.y, reading: pass != .forward, caching: false)
+            x: staged(x, as: layouts.x, reading: pass != .input),
+            weight: staged(weight, as: layouts.weight, reading: pass != .weight),
+            y: staged(y, as: layouts.y, reading: pass != .forward)
         )
         let roles: (x: Int32, weight: Int32, y: Int32) =
             switch pass {
@@ -96,7 +99,9 @@ extension CPUBackend {
         }
         profiler.measure(.convolution) { dnnl.execute(primitive, arguments) }
         switch pass {
-        case .forward: unstage(operands.y, layouts.y, into: y)
+        case .forward:
+            unstage(operands.y, layouts.y, into: y)
+            if operands.y !== y.storage { _ = host(y.storage).keep(operands.y, as: .layout(layouts.y)) }
         case .input: unstage(operands.x, layouts.x, into: x)
         case .weight: unstage(operands.weight, layouts.weight, into: weight)
         }
@@ -104,7 +109,7 @@ extension CPUBackend {
 
     private func makeConvolution(
         _ pass: ConvolutionPass, x: [Int], weight: [Int], bias: OneDNN.Layout?, y: [Int], _ type: DType,
-        _ geometry: ConvolutionGeometry, _ engine: dnnl_engine_t
+        _ geometry: ConvolutionGeometry, _ rectified: Bool, _ engine: dnnl_engine_t
     ) -> dnnl_primitive_desc_t? {
         var operation = dnnl_convolution_desc_t()
         var source = OneDNN.Layout(any: x, type).descriptor
@@ -131,23 +136,19 @@ extension CPUBackend {
                     &operation, dnnl_convolution_direct, &source, &weights, nil, &result, strides, before, after)
             }
         guard status == dnnl_success else { return nil }
-        return OneDNN.descriptor(&operation, OneDNN.attributes(), engine)
+        return OneDNN.descriptor(&operation, OneDNN.attributes(rectified ? [.relu] : []), engine)
     }
 
     /// The tensor's storage if it is laid out as asked, else other storage, with its values if they will be read.
-    private func staged(
-        _ tensor: Tensor, as layout: OneDNN.Layout, reading: Bool, caching: Bool
-    ) -> CPUStorage {
+    private func staged(_ tensor: Tensor, as layout: OneDNN.Layout, reading: Bool) -> CPUStorage {
         let storage = host(tensor.storage)
         let plain = OneDNN.Layout(tensor.shape, tensor.dtype)
         if plain == layout { return storage }
-        if reading, caching, let known = storage.packed(as: .layout(layout)) {
-            return known
-        }
+        if reading, let known = storage.packed(as: .layout(layout)) { return known }
         let copy = CPUStorage(byteCount: layout.byteCount, allocator: allocator, backend: self)
         guard reading else { return copy }
         profiler.measure(.copy) { dnnl.reorder(storage.pointer, plain, into: copy.pointer, layout) }
-        return caching ? storage.keep(copy, as: .layout(layout)) : copy
+        return storage.keep(copy, as: .layout(layout))
     }
 
     private func unstage(_ storage: CPUStorage, _ layout: OneDNN.Layout, into tensor: Tensor) {

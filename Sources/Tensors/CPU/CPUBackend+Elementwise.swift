@@ -154,7 +154,9 @@ extension CPUBackend {
             return
         }
         guard out.dtype == .float32 else {
-            throughFloat32([x], into: out) { reduce(reduction, $0[0], into: $1) }
+            let wide = Tensor.uninitialized(shape: out.shape, on: self)
+            reduce(reduction, x, into: wide)
+            convert(wide, into: out)
             return
         }
         // Axes next to each other that are both kept or both reduced are one axis.
@@ -166,6 +168,12 @@ extension CPUBackend {
             } else {
                 lengths.append((length, reduced))
             }
+        }
+        if reduction != .maximum, lengths.map(\.reduced) == [true, false, true] {
+            sumAround(
+                x, lengths.map(\.length), into: floats(out),
+                scale: reduction == .mean ? 1 / Float(x.count / out.count) : 1)
+            return
         }
         var source = x
         var shape = lengths.map(\.length)
@@ -182,6 +190,20 @@ extension CPUBackend {
         let inner = axis.map { lengths[($0 + 1)...].reduce(1) { $0 * $1.length } } ?? 1
         profiler.measure(.elementwise) {
             reduceRows(reduction, source, outer: outer, reduced: reducedCount, inner: inner, into: floats(out))
+        }
+    }
+
+    /// `out[c] = scale · Σ x[:, c, :]`, x of lengths (a, c, b): the gradient of a bias for each channel of images.
+    private func sumAround(_ x: Tensor, _ lengths: [Int], into out: UnsafeMutablePointer<Float>, scale: Float) {
+        profiler.measure(.elementwise) {
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: lengths[0] * lengths[1]) { sums in
+                kernels.reduceRows(
+                    .sum, raw(x), type: x.dtype.element, rows: sums.count, columns: lengths[2],
+                    into: sums.baseAddress!)
+                for c in 0..<lengths[1] {
+                    out[c] = scale * (0..<lengths[0]).reduce(0) { $0 + sums[$1 * lengths[1] + c] }
+                }
+            }
         }
     }
 

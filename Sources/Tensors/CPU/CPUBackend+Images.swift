@@ -6,6 +6,10 @@ extension CPUBackend {
             throughFloat32([x], into: out) { pool(pooling, $0[0], geometry: geometry, into: $1) }
             return
         }
+        if PlaneLoops.areQuads(geometry) {
+            profiler.measure(.elementwise) { PlaneLoops.pool(pooling, floats(x), x.shape, into: floats(out)) }
+            return
+        }
         profiler.measure(.elementwise) {
             let result = floats(out)
             var i = 0
@@ -36,6 +40,12 @@ extension CPUBackend {
             return
         }
         fill(out, with: 0)
+        if PlaneLoops.areQuads(geometry) {
+            profiler.measure(.elementwise) {
+                PlaneLoops.poolGradient(pooling, floats(x), x.shape, gradient: floats(gradient), into: floats(out))
+            }
+            return
+        }
         profiler.measure(.elementwise) {
             let g = floats(gradient)
             var i = 0
@@ -92,6 +102,22 @@ extension CPUBackend {
 
     public func resize(_ x: Tensor, mode: ResizeMode, into out: Tensor) {
         guard out.count > 0 else { return }
+        if let factors = wholeFactors(from: x, to: out, mode) {
+            let (h, w) = (x.shape[x.rank - 2], x.shape[x.rank - 1])
+            profiler.measure(.copy) {
+                switch x.dtype {
+                case .bfloat16:
+                    PlaneLoops.enlarge(
+                        bfloats(x), planes: x.count / (h * w), height: h, width: w, rows: factors.rows,
+                        columns: factors.columns, into: bfloats(out))
+                default:
+                    PlaneLoops.enlarge(
+                        floats(x), planes: x.count / (h * w), height: h, width: w, rows: factors.rows,
+                        columns: factors.columns, into: floats(out))
+                }
+            }
+            return
+        }
         guard x.dtype == .float32 else {
             throughFloat32([x], into: out) { resize($0[0], mode: mode, into: $1) }
             return
@@ -125,6 +151,14 @@ extension CPUBackend {
         }
     }
 
+    /// How often each pixel is repeated, where resizing does nothing else.
+    private func wholeFactors(from small: Tensor, to large: Tensor, _ mode: ResizeMode) -> (rows: Int, columns: Int)? {
+        let (h, w) = (small.shape[small.rank - 2], small.shape[small.rank - 1])
+        let (height, width) = (large.shape[large.rank - 2], large.shape[large.rank - 1])
+        guard mode == .nearest, height % h == 0, width % w == 0, small.dtype == large.dtype else { return nil }
+        return (height / h, width / w)
+    }
+
     public func resizeGradient(_ gradient: Tensor, mode: ResizeMode, into out: Tensor) {
         guard out.count > 0 else { return }
         guard gradient.dtype == .float32 else {
@@ -132,6 +166,14 @@ extension CPUBackend {
             return
         }
         let (h, w) = (out.shape[out.rank - 2], out.shape[out.rank - 1])
+        if let factors = wholeFactors(from: out, to: gradient, mode) {
+            profiler.measure(.elementwise) {
+                PlaneLoops.enlargeGradient(
+                    floats(gradient), planes: out.count / (h * w), height: h, width: w, rows: factors.rows,
+                    columns: factors.columns, into: floats(out))
+            }
+            return
+        }
         let (height, width) = (gradient.shape[gradient.rank - 2], gradient.shape[gradient.rank - 1])
         let (vertical, horizontal) = (ResizeTaps(h, height, mode), ResizeTaps(w, width, mode))
         fill(out, with: 0)

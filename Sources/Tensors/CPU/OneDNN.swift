@@ -199,6 +199,7 @@ final class OneDNN: @unchecked Sendable {
     /// A step fused after a product.
     enum PostOperation {
         case add(Layout)
+        case relu
     }
 
     /// Attributes with a scratchpad of ours and fused steps.
@@ -213,6 +214,8 @@ final class OneDNN: @unchecked Sendable {
             switch step {
             case .add(var layout):
                 check(dnnl_post_ops_append_binary(operations, dnnl_binary_add, &layout.descriptor), "add")
+            case .relu:
+                check(dnnl_post_ops_append_eltwise(operations, 1, dnnl_eltwise_relu, 0, 0), "relu")
             }
         }
         check(dnnl_primitive_attr_set_post_ops(attributes, operations), "post-operations")

@@ -3,8 +3,12 @@ extension Tensor {
     /// - Parameters:
     ///   - weight: (O, C, kh, kw).
     ///   - bias: (O).
+    ///   - activation: of the result; ReLU costs nothing extra here.
     /// - Returns: (B, O, H', W') for `self` (B, C, H, W), with H' = (H + 2·padding − kh) / stride + 1.
-    public func conv2d(_ weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0) -> Tensor {
+    public func conv2d(
+        _ weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0, activation: Activation = .none
+    ) -> Tensor {
+        if activation == .gelu { return conv2d(weight, bias: bias, stride: stride, padding: padding).gelu() }
         require(
             rank == 4 && weight.rank == 4 && weight.shape[1] == shape[1] && weight.dtype == dtype, "conv2d",
             expected: "x (B, C, H, W) and weight (O, C, kh, kw) of one type", got: "\(shape) and \(weight.shape)")
@@ -22,12 +26,20 @@ extension Tensor {
         }
         let result = Tensor.uninitialized(
             shape: [shape[0], weight.shape[0], height, width], dtype: dtype, on: backend)
-        backend.convolution(self, weight: weight, bias: bias, geometry: geometry, into: result)
+        let rectified = activation == .relu
+        backend.convolution(self, weight: weight, bias: bias, geometry: geometry, rectified: rectified, into: result)
         guard isOnTape || weight.isOnTape || (bias?.isOnTape ?? false) else { return result }
         let (x, w) = (detached, weight.detached)
         let biasType = bias?.dtype
+        let positive = rectified ? result : nil
         return result.recorded(from: [self, weight] + (bias.map { [$0] } ?? [])) { gradient, needs in
-            let g = gradient.cast(to: x.dtype)
+            var g = gradient.cast(to: x.dtype)
+            if let positive {
+                // The slope of ReLU is known from its result.
+                let behind = Tensor.uninitialized(shape: g.shape, dtype: g.dtype, on: x.backend)
+                x.backend.unaryGradient(.relu, positive, gradient: g, into: behind)
+                g = behind
+            }
             var gradients: [Tensor?] = [nil, nil]
             if needs[0] {
                 let dx = Tensor.uninitialized(shape: x.shape, dtype: x.dtype, on: x.backend)
@@ -39,7 +51,7 @@ extension Tensor {
                 x.backend.convolutionWeightGradient(x, gradient: g, geometry: geometry, into: dw)
                 gradients[1] = dw
             }
-            if let biasType { gradients.append(needs[2] ? gradient.sum(axes: [0, 2, 3]).cast(to: biasType) : nil) }
+            if let biasType { gradients.append(needs[2] ? g.sum(axes: [0, 2, 3]).cast(to: biasType) : nil) }
             return gradients
         }
     }
@@ -73,7 +85,7 @@ extension Tensor {
             var gradients: [Tensor?] = [nil, nil]
             if needs[0] {
                 let dx = Tensor.uninitialized(shape: x.shape, dtype: x.dtype, on: x.backend)
-                x.backend.convolution(g, weight: w, bias: nil, geometry: geometry, into: dx)
+                x.backend.convolution(g, weight: w, bias: nil, geometry: geometry, rectified: false, into: dx)
                 gradients[0] = dx
             }
             if needs[1] {

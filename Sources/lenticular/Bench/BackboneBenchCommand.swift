@@ -23,7 +23,9 @@ struct BackboneBenchCommand: ParsableCommand {
             embeddings in float32, as they are and after subtracting their mean.
             """)
 
-    @Option(name: .customLong("models"), help: "Which, separated by commas: tiny, small, base, stamp64, stamp128, small1024.")
+    @Option(
+        name: .customLong("models"),
+        help: "Which, separated by commas: tiny, small, base, stamp64, stamp128, small1024.")
     var names = "tiny,small,base,stamp64"
 
     @Option(help: "Which, separated by commas: float32, bfloat16, int8 (in inference).")
