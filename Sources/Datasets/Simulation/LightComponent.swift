@@ -1,7 +1,7 @@
 /// One source of light of a simulated scene: a shape of total flux 1, where it stands, and its flux in every band.
 ///
 /// Lengths are arcseconds. Shapes with an axis ratio are circular ones seen at an angle; radii are those along the major axis.
-public struct LightComponent: Sendable, Equatable, Codable {
+public struct LightComponent: Sendable, Equatable {
     public enum Shape: Sendable, Equatable, Codable {
         case sersic(index: Double, halfLightRadius: Double)
         /// Logarithmic spiral arms whose mean over the circle is an exponential disc: blobs of light where
@@ -49,5 +49,53 @@ public struct LightComponent: Sendable, Equatable, Codable {
         self.axisRatio = axisRatio
         self.positionAngle = positionAngle
         self.flux = flux
+    }
+}
+
+extension LightComponent: Codable {
+    private enum CodingKeys: String, CodingKey { case shape, x, y, axisRatio, positionAngle, flux }
+
+    /// Offsets and angle are 0 and the axis ratio 1 where they are not given.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        shape = try values.decode(Shape.self, forKey: .shape)
+        x = try values.decodeIfPresent(Double.self, forKey: .x) ?? 0
+        y = try values.decodeIfPresent(Double.self, forKey: .y) ?? 0
+        axisRatio = try values.decodeIfPresent(Double.self, forKey: .axisRatio) ?? 1
+        positionAngle = try values.decodeIfPresent(Double.self, forKey: .positionAngle) ?? 0
+        flux = try values.decode([Double].self, forKey: .flux)
+    }
+
+    /// What is wrong with the numbers, in words; nil where nothing is.
+    public var problem: String? {
+        if !(axisRatio >= 0.01 && axisRatio <= 1) { return "axisRatio: expected 0.01 … 1, got \(axisRatio)" }
+        let numbers = [x, y, positionAngle] + flux
+        if !numbers.allSatisfy({ $0.isFinite && abs($0) < 1e12 }) { return "offset, angle and flux must be finite" }
+        func lengths(_ values: Double...) -> String? {
+            values.allSatisfy { $0 > 1e-4 && $0 < 1e4 }
+                ? nil : "lengths: expected 0.0001 … 10 000 arcsec, got \(values)"
+        }
+        func sersic(_ index: Double) -> String? {
+            (0.2...10).contains(index) ? nil : "index: expected 0.2 … 10, got \(index)"
+        }
+        switch shape {
+        case .sersic(let index, let radius): return sersic(index) ?? lengths(radius)
+        case .arms(let radius, let count, let pitch, let phase):
+            if !(1...20).contains(count) { return "count: expected 1 … 20 arms, got \(count)" }
+            if !(abs(pitch) >= 1 && abs(pitch) < 90) || !phase.isFinite {
+                return "pitchDegrees: expected 1 … 90 (or negative), got \(pitch)"
+            }
+            return lengths(radius)
+        case .bar(let length, let width, let angle): return angle.isFinite ? lengths(length, width) : "angle"
+        case .ring(let radius, let width), .streak(let radius, let width): return lengths(radius, width)
+        case .arc(let radius, let width, let extent): return lengths(radius, width, extent)
+        case .tail(let length, let width, let curvature): return lengths(length, width, abs(curvature))
+        case .edgeOn(let length, let height, let depth, let offset):
+            if !(0...100).contains(depth) || !offset.isFinite { return "dustDepth: expected 0 … 100, got \(depth)" }
+            return lengths(length, height)
+        case .lensed(let radius, let sourceX, let sourceY, let index, let size):
+            return lengths(radius, size, 1 + abs(sourceX), 1 + abs(sourceY)) ?? sersic(index)
+        case .point: return nil
+        }
     }
 }

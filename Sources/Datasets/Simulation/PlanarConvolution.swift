@@ -102,14 +102,15 @@ struct PlanarConvolution: Sendable {
             for pass in 0..<2 {
                 for left in stride(from: 0, to: side, by: Self.strip) {
                     if pass == 0 {
-                        strip(real, left, into: re)
-                        strip(imaginary, left, into: im)
-                        butterflies(re, im)
+                        let isReal = strip(real, left, into: re)
+                        let isImaginary = strip(imaginary, left, into: im)
+                        // Much of a plane is the empty margin.
+                        if isReal || isImaginary { butterflies(re, im) }
                         write(re, &otherReal, left * side)
                         write(im, &otherImaginary, left * side)
                     } else {
-                        strip(otherReal, left, into: re)
-                        strip(otherImaginary, left, into: im)
+                        _ = strip(otherReal, left, into: re)
+                        _ = strip(otherImaginary, left, into: im)
                         butterflies(re, im)
                         write(re, &real, left * side)
                         write(im, &imaginary, left * side)
@@ -119,12 +120,16 @@ struct PlanarConvolution: Sendable {
         }
     }
 
-    /// Columns left ..< left + 16 in the order of the first butterflies.
-    private func strip(_ plane: [Float], _ left: Int, into rows: UnsafeMutablePointer<Row>) {
+    /// Columns left ..< left + 16 in the order of the first butterflies; whether there is anything but zeros.
+    private func strip(_ plane: [Float], _ left: Int, into rows: UnsafeMutablePointer<Row>) -> Bool {
         plane.withUnsafeBytes { bytes in
+            var any = Row.zero
             for row in 0..<side {
-                rows[row] = bytes.loadUnaligned(fromByteOffset: (order[row] * side + left) * 4, as: Row.self)
+                let values = bytes.loadUnaligned(fromByteOffset: (order[row] * side + left) * 4, as: Row.self)
+                any += values * values
+                rows[row] = values
             }
+            return any.sum() != 0
         }
     }
 
