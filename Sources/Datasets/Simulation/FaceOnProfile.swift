@@ -175,14 +175,14 @@ struct EdgeOnDisc: FaceOnProfile {
         let radial = exp(-x) * (1 + .pi / 2 * x).squareRoot()
         let height = 1 / cosh(min(40, abs(v) / scaleHeight))
         guard dustDepth > 0 else { return norm * radial * height * height }
-        let dust = 1 / cosh(min(40, abs(v - dustOffset) / (0.35 * scaleHeight)))
+        let dust = 1 / cosh(min(40, abs(v - dustOffset) / (0.45 * scaleHeight)))
         let depth = dustDepth * exp(-x / 1.4) * dust * dust
         return norm * radial * height * height * exp(-depth)
     }
 
     var extent: Double { 8 * scaleLength }
     var isCuspy: Bool { false }
-    var finestScale: Double { scaleHeight * (dustDepth > 0 ? 0.35 : 0.7) }
+    var finestScale: Double { scaleHeight * (dustDepth > 0 ? 0.45 : 0.7) }
 }
 
 /// A source as a singular isothermal ellipsoid shows it: the light at a place is that of the source at θ − α(θ).

@@ -88,7 +88,9 @@ public struct FieldSimulator: Sendable {
             reach = max(reach, SceneRenderer.reach(component, faintest: faintest, cell: cell))
         }
         let blurred = kernels.psfs[0].map { $0.radius(ofIntensity: faintest / max(brightest, 1e-9)) }.max() ?? 0
-        let pixels = max(6, (reach + max(blurred, 2 * (kernels.psfs[0].map(\.fwhm).max() ?? 1))) / settings.pixelScale)
+        // The wings of the PSF are those of the light in the middle; that at the edge is faint.
+        let width = kernels.psfs[0].map(\.fwhm).max() ?? 1
+        let pixels = max(6, max(blurred, reach + 2 * width) / settings.pixelScale)
         func range(_ centre: Double) -> Range<Int>? {
             let low = max(Int((centre - pixels).rounded(.down)), -margin)
             let high = min(Int((centre + pixels).rounded(.up)) + 1, settings.size + margin)

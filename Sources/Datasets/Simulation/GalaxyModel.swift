@@ -118,7 +118,7 @@ struct GalaxyModel {
 
     private mutating func addEdgeOn(_ random: inout RandomNumbers) {
         let scaleLength = size / 1.6783 * 1.15
-        let scaleHeight = scaleLength * random.between(0.09, 0.2)
+        let scaleHeight = scaleLength * random.between(0.12, 0.24)
         bulgeFraction = random.between(0, 0.35)
         let bulgeSize = size * random.between(0.12, 0.25)
         let bulgeIndex = random.between(1, 3)
@@ -224,13 +224,13 @@ struct GalaxyModel {
         axisRatio = random.between(0.4, 0.9)
         sersicIndex = random.between(0.6, 1.1)
         let clumps = 4 + random.integer(below: 9)
-        let clumpShare = random.between(0.25, 0.6)
+        let clumpShare = random.between(0.2, 0.5)
         // The smooth part is off the clumps' centre.
         add(
             .sersic(index: sersicIndex, halfLightRadius: size), axisRatio, 1 - clumpShare, .young,
             x: Double(random.normal()) * 0.15 * size, y: Double(random.normal()) * 0.15 * size)
         for _ in 0..<clumps {
-            let (x, y) = inDisc(Double(random.normal()) * size * 0.8, Double(random.normal()) * size * 0.8)
+            let (x, y) = inDisc(Double(random.normal()) * size * 0.55, Double(random.normal()) * size * 0.55)
             add(
                 .sersic(index: 0.7, halfLightRadius: size * random.between(0.06, 0.3)), random.between(0.5, 1),
                 clumpShare / Double(clumps), random.uniform() < 0.3 ? .young : .lensed, x: x, y: y,
