@@ -155,6 +155,6 @@ struct DetectorPlane {
         artefacts.append(
             ArtefactTruth(
                 kind: .badColumn, band: band, x: Double(column), y: Double(start + size - 1) / 2, pixels: size - start,
-                flux: isDead ? .nan : Double(glow) * Double(size - start)))
+                flux: isDead ? 0 : Double(glow) * Double(size - start)))
     }
 }

@@ -30,7 +30,7 @@ public struct SourceTruth: Sendable, Equatable {
     /// Inside these, other sources' light is more than a fifth of its own.
     public var blended = false
 
-    /// The median, over bands, of the standard magnitude: that in r.
+    /// In the middle band: r.
     public var magnitude: Double { magnitudes[magnitudes.count / 2] }
 }
 
@@ -51,7 +51,8 @@ public struct ArtefactTruth: Sendable, Equatable {
     public var y: Double
     /// How many it touches: those flagged for it in the mask.
     public var pixels: Int
-    /// What it added to the image, nanomaggies; NaN for a column that does not count.
+    /// What it added to the image, nanomaggies; below 0 for what saturation took away from the pixels that were over the limit, 0 for a
+    /// column that does not count.
     public var flux: Double
 }
 

@@ -72,9 +72,13 @@ public struct SourceInjector: Sendable {
             gain ?? image.header.number("GAIN_" + band.uppercased()) ?? image.header.number("GAIN")
         }
         let renderer = SceneRenderer(
-            pixelScale: scale, psf: psf, cellsPerPixel: (seeing.min() ?? scale) / scale >= 2 ? 2 : 4, largest: 320)
+            pixelScale: scale, psf: psf, cellsPerPixel: (seeing.min() ?? scale) / scale >= 2 ? 2 : 4,
+            largest: 2 * Self.farthest + 1)
         var kernels = SceneRenderer.Kernels([seeing.map { PointSpread(psf, fwhm: $0) }])
         let unit = pow(10, 0.4 * (zero - 22.5))
+        // Light per square arcsecond of a 250th of a pixel's noise, in nanomaggies.
+        let noise = image.bands.compactMap { image[band: $0].flatMap { SkyEstimate($0)?.noise } }.min() ?? 0
+        let floor = Double(noise) / unit / 250 / (scale * scale)
         var result = Result(image: image, sources: [], seeing: seeing, zeroPoint: zero)
         for index in 0..<count {
             var random = RandomNumbers(seed: seed, stream: UInt64(index))
@@ -85,12 +89,15 @@ public struct SourceInjector: Sendable {
             var components = model.components
             for i in components.indices { components[i].flux = Self.fluxes(model.components[i].flux, image.bands) }
             let total = Self.fluxes(model.flux, image.bands)
-            let faintest = (total.max() ?? 0) * 2e-5 / (scale * scale)
-            var reach = 3 * (seeing.max() ?? 1)
-            for component in components {
-                reach = max(reach, SceneRenderer.reach(component, faintest: faintest, cell: scale) + 2 * seeing[0])
+            let faintest = max(floor, 1e-8 * (total.max() ?? 0) / (scale * scale))
+            var reach = total.indices.reduce(3 * (seeing.max() ?? 1)) { reach, band in
+                max(reach, kernels.psfs[0][band].radius(ofIntensity: faintest / max(total[band], 1e-9)))
             }
-            let pixels = min(155, Int((reach / scale).rounded(.up)))
+            for component in components {
+                reach = max(
+                    reach, SceneRenderer.reach(component, faintest: faintest, cell: scale) + 2 * (seeing.max() ?? 1))
+            }
+            let pixels = min(Self.farthest, Int((reach / scale).rounded(.up)))
             let (column, row) = (Int(x.rounded()), Int(y.rounded()))
             let stamp = renderer.render(
                 components, x: x, y: y, columns: column - pixels..<column + pixels + 1,
@@ -110,6 +117,9 @@ public struct SourceInjector: Sendable {
     }
 
     // MARK: - Sources
+
+    /// How many pixels from its centre the light of a source is added.
+    private static let farthest = 256
 
     private func place(in image: Image, random: inout RandomNumbers) -> (x: Double, y: Double)? {
         for _ in 0..<1000 {
