@@ -132,6 +132,13 @@ struct FITSImageHandle: ~Copyable, @unchecked Sendable {
         try check(status, "the pixels cannot be written")
     }
 
+    mutating func write(integers pixels: [Int32]) throws(ImageError) {
+        var status: Int32 = 0
+        var pixels = pixels
+        ffpprk(pointer, 1, 1, Int64(pixels.count), &pixels, &status)
+        try check(status, "the pixels cannot be written")
+    }
+
     mutating func write(bytes pixels: [UInt8]) throws(ImageError) {
         var status: Int32 = 0
         var pixels = pixels

@@ -40,6 +40,8 @@ public enum FITSImageWriter {
         public var writesVariance: Bool
         /// HISTORY lines after those of the image's own history.
         public var history: [String]
+        /// height × width numbers of sources, 0 for sky, rows from the bottom: an extension SEGMENTATION of the `cube` layout.
+        public var segmentation: [Int32]?
 
         public init(
             layout: Layout = .cube, pixelFormat: PixelFormat = .float32, compression: Compression = .none,
@@ -99,6 +101,16 @@ public enum FITSImageWriter {
         if options.writesVariance, let variance = image.variance {
             let cards = [text("EXTNAME", "VARIANCE")] + varianceCards(image) + geometry
             try writePlane(variance[...], axes: axes, cards: cards, options.exact, to: &handle)
+        }
+        if let segmentation = options.segmentation {
+            precondition(
+                segmentation.count == image.planeSize,
+                "[write] expected a segmentation of \(image.planeSize) pixels, got \(segmentation.count)")
+            try handle.createImage(
+                bitpix: LONG_IMG, axes: [image.width, image.height], compression: isPrimary ? .none : .gzip)
+            for card in [text("EXTNAME", "SEGMENTATION")] + geometry { try handle.write(card) }
+            try handle.write(integers: segmentation)
+            try handle.writeChecksum()
         }
     }
 

@@ -4,7 +4,7 @@ import Tensors
 
 /// Makes stamps of galaxies as a survey would see them, with the truth about each.
 ///
-/// A galaxy is a Sérsic bulge and an exponential disc, some with spiral arms; beside it stand stars and faint galaxies.
+/// Galaxies are those of ``FieldSimulator``, one in the middle of each stamp; beside it stand stars and faint galaxies.
 /// All of it goes through a Moffat PSF and the pixels; the sky's light is added, counted as electrons with Poisson and read
 /// noise, and subtracted again as a survey pipeline does. A share of the objects is unusual, so that there is something to find.
 /// Object number i of a seed is the same however many are made.
@@ -29,11 +29,11 @@ public struct GalaxySimulator: Sendable {
         public var magnitudes: [Double]
         /// Bulge's share of the light in the middle band.
         public var bulgeFraction: Double
-        /// Half-light radius along the major axis of the disc (of the whole for an elliptical), arcsec.
+        /// Half-light radius of the whole along the major axis, arcsec.
         public var halfLightRadius: Double
-        /// Sérsic index of the bulge (of the whole for an elliptical); the disc's is 1.
+        /// Sérsic index of the whole: of the profile with the same ratio of the radii that hold 20 % and 80 % of the light.
         public var sersicIndex: Double
-        /// Minor over major axis of the disc (of the whole for an elliptical).
+        /// Minor over major axis of the whole.
         public var axisRatio: Double
         /// Of the major axis, degrees from north through east, 0 … 180.
         public var positionAngle: Double
@@ -69,7 +69,7 @@ public struct GalaxySimulator: Sendable {
         self.pixelScale = pixelScale
         self.bands = bands
         self.unusualShare = unusualShare
-        renderer = SceneRenderer(size: size, pixelScale: pixelScale)
+        renderer = SceneRenderer(pixelScale: pixelScale, largest: size + 32)
     }
 
     /// Object number `index`.
@@ -78,13 +78,14 @@ public struct GalaxySimulator: Sendable {
         var scene = GalaxyScene(kind: kind(&random), fieldSide: Double(size) * pixelScale, random: &random)
         scene.addNeighbours(random: &random)
         let seeing = bands.map { $0.seeing * Double(random.uniform(0.9, 1.15)) }
-        let light = renderer.render(scene.components, psfs: seeing.map { MoffatPSF(fwhm: $0) })
+        let light = renderer.render(scene.components, size: size, psfs: seeing.map { PointSpread(fwhm: $0) })
         let (ra, dec) = (Double(random.uniform(149.4, 150.8)), Double(random.uniform(1.5, 2.9)))
         let truth = Truth(
             id: "sim-" + String(repeating: "0", count: max(0, 5 - String(index + 1).count)) + String(index + 1),
-            kind: scene.kind, ra: ra, dec: dec, magnitudes: scene.galaxyFlux.map(SurveyBand.magnitude(flux:)),
-            bulgeFraction: scene.bulgeFraction, halfLightRadius: scene.halfLightRadius, sersicIndex: scene.sersicIndex,
-            axisRatio: scene.axisRatio, positionAngle: scene.positionAngle, seeing: seeing)
+            kind: scene.kind, ra: ra, dec: dec, magnitudes: scene.galaxy.magnitudes,
+            bulgeFraction: scene.galaxy.bulgeFraction, halfLightRadius: scene.galaxy.halfLightRadius,
+            sersicIndex: scene.galaxy.sersicIndex,
+            axisRatio: scene.galaxy.axisRatio, positionAngle: scene.galaxy.positionAngle, seeing: seeing)
         var pixels: [Float] = []
         for (plane, band) in zip(light, bands) { pixels += observed(plane, band, random: &random) }
         let header = header(truth)

@@ -70,10 +70,10 @@ public struct SampleGenerator: Sendable {
                 description: "Bulge's share of the light in \(simulator.bands[1].name)"),
             Column(
                 "r50", .float(truths.map { Float($0.halfLightRadius) }), unit: "arcsec", ucd: "phys.angSize",
-                description: "Half-light radius along the major axis: of the disc, or of all of an elliptical"),
+                description: "Half-light radius of the whole along the major axis"),
             Column(
                 "sersic_n", .float(truths.map { Float($0.sersicIndex) }),
-                description: "Sersic index: of the bulge, or of all of an elliptical"),
+                description: "Sersic index of the whole"),
             Column(
                 "axis_ratio", .float(truths.map { Float($0.axisRatio) }), ucd: "src.ellipticity",
                 description: "Minor over major axis"),
