@@ -42,6 +42,7 @@ public struct SourceExtractor: Sendable {
         guard settings.threshold > 0, settings.minimumArea > 0, settings.deblendThresholds > 0,
             (0...1).contains(settings.deblendContrast), settings.clean.map({ $0 > 0 }) ?? true
         else { throw ExtractionError(.settings, "impossible settings of source extraction: \(settings)") }
+        SEPLibrary.raiseLimits(pixels: image.pixels.count)
         let kernel: [Float] = [1, 2, 1, 2, 4, 2, 1, 2, 1]
         var catalog: UnsafeMutablePointer<sep_catalog>?
         let status = image.pixels.withUnsafeBufferPointer { data in

@@ -52,8 +52,10 @@ public struct TiledNetwork: Sendable {
             let reach = min(core, (max(width - left, height - bottom) + stride - 1) / stride * stride)
             let side = reach + 2 * halo
             let corner = (x: left - halo, y: bottom - halo)
-            var cut = (significance: [Float](repeating: 0, count: side * side),
-                mask: [UInt8](repeating: 1, count: side * side))
+            var cut = (
+                significance: [Float](repeating: 0, count: side * side),
+                mask: [UInt8](repeating: 1, count: side * side)
+            )
             for y in max(0, corner.y)..<min(height, corner.y + side) {
                 let first = max(0, corner.x)
                 let count = min(width, corner.x + side) - first

@@ -1,5 +1,4 @@
 import Foundation
-
 public import Tensors
 
 /// Where sources are, pixel by pixel: a small U-Net (Ronneberger et al. 2015, arXiv 1505.04597) with additive skips, whose maps are

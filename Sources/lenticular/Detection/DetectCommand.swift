@@ -11,11 +11,11 @@ struct DetectCommand: ParsableCommand {
         commandName: "detect",
         abstract: "Find the sources in images: catalogs, segmentations, and pictures with an ellipse on each source.",
         discussion: """
-            Images of any size, in one band or several (files of one object are joined: field-g.fits field-r.fits), with masks and \
-            variances where they have them. For each image NAME the output folder gets NAME_sources.fits and .ecsv (SExtractor's \
+            Images of any size, in one band or several, with masks and variances where they have them. In a folder, files that differ \
+            only in a band (field-g.fits, field-r.fits) are one image; --join makes all the files given one. For each image NAME the output folder gets NAME_sources.fits and .ecsv (SExtractor's \
             column names), NAME_segmentation.fits and NAME_overlay.png.
 
-              lenticular detect field-g.fits field-r.fits field-i.fits -o sources
+              lenticular detect --join field-g.fits field-r.fits field-i.fits -o sources
               lenticular detect images/ --method sep --threshold 2 -o sources
 
             An image that cannot be used becomes a row in failures.ecsv, and the exit status is 3.
@@ -26,6 +26,9 @@ struct DetectCommand: ParsableCommand {
 
     @Option(name: .shortAndLong, help: "Folder for the results.")
     var output: String
+
+    @Flag(help: "The files are the bands of one image.")
+    var join = false
 
     @OptionGroup var detection: DetectionOptions
 
@@ -50,7 +53,7 @@ struct DetectCommand: ParsableCommand {
     func run() throws {
         let interruption = Interruption()
         let detector = try detection.detector()
-        let objects = try FileDiscovery().objects(in: paths)
+        let objects = join ? [FileDiscovery.object(joining: paths)] : try FileDiscovery().objects(in: paths)
         try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
         let reader = StampReader(
             normalization: StampNormalization(size: 1, mean: [0, 0, 0], deviation: [1, 1, 1]),

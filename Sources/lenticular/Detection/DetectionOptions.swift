@@ -16,7 +16,10 @@ struct DetectionOptions: ParsableArguments {
     @Option(help: "Detection network (path, or name below data/models) instead of the one that comes with the program.")
     var model: String?
 
-    @Option(help: "sep: threshold in units of the noise, 1.5 by default. network: smallest score, 0 … 1; the model's own by default.")
+    @Option(
+        help:
+            "sep: threshold in units of the noise, 1.5 by default. network: smallest score, 0 … 1; the model's own by default."
+    )
     var threshold: Double?
 
     @Option(help: "sep: smallest source, pixels.")
@@ -38,7 +41,8 @@ struct DetectionOptions: ParsableArguments {
         guard workers > 0, minimumArea > 0, (0...1).contains(deblendContrast), backgroundBox.map({ $0 > 3 }) ?? true
         else {
             throw ValidationError(
-                "workers and minimum area must be positive, the contrast within 0 … 1, background boxes of 4 pixels or more")
+                "workers and minimum area must be positive, the contrast within 0 … 1, background boxes of 4 pixels or more"
+            )
         }
         if let threshold {
             guard threshold > 0, method == .sep || threshold < 1 else {
