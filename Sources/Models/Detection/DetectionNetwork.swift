@@ -63,7 +63,7 @@ public struct DetectionNetwork: Module {
         head = Convolution(widths[0], configuration.headWidth, from: source["head"])
         // Most pixels are sky and hardly any is a centre: the loss begins small (Lin et al. 2017, arXiv 1708.02002).
         maps = Convolution(
-            configuration.headWidth, Map.allCases.count, kernel: 1, gain: 0.2,
+            configuration.headWidth, Map.allCases.count, kernel: 1, gain: 0.02,
             biases: [-2, -4.5, 0, 0, 0, 0, 0], from: source["maps"])
     }
 

@@ -54,7 +54,8 @@ public struct DetectionBenchmark: Sendable {
     /// - Parameter report: called with the number of fields done.
     /// - Returns: methods × fields.
     public func run(_ methods: [Method], workers: Int, _ report: (Int) -> Void) throws -> [[Outcome]] {
-        let state = Mutex((done: 0, outcomes: [[Outcome]?](repeating: nil, count: count), error: nil as ExtractionError?))
+        let state = Mutex(
+            (done: 0, outcomes: [[Outcome]?](repeating: nil, count: count), error: nil as ExtractionError?))
         WorkerPool(threads: workers).parallelFor(count) { index in
             do throws(ExtractionError) {
                 let outcomes = try judge(methods, field: index)

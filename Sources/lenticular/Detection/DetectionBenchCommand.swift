@@ -8,7 +8,8 @@ import Training
 struct DetectionBenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "detection",
-        abstract: "Precision, recall, completeness and purity of the network and of classical extraction on simulated fields.",
+        abstract:
+            "Precision, recall, completeness and purity of the network and of classical extraction on simulated fields.",
         discussion: """
             Two sets of fields, made with a seed that training does not use: fields as different as surveys are (the table), and \
             fields of one survey (the curves against magnitude). The folder gets scores.json, precision_recall.png, \
@@ -132,7 +133,9 @@ struct DetectionBenchCommand: ParsableCommand {
         }
         guard isSurvey else {
             // The last of the outcomes are the network's with a low threshold.
-            let lists = [("network", outcomes[methods.count])] + methods.indices.dropFirst().map { (methods[$0].name, outcomes[$0]) }
+            let lists =
+                [("network", outcomes[methods.count])]
+                + methods.indices.dropFirst().map { (methods[$0].name, outcomes[$0]) }
             try DetectionFigures.precisionRecall(
                 lists.map { (name: $0.0, matchings: $0.1.map { $0.matchings[0] }) },
                 title: "Segments of IoU ≥ 0.5, sources of S/N ≥ \(fixed(minimumSignificance, 1))",

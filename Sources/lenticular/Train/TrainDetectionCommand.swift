@@ -17,7 +17,7 @@ struct TrainDetectionCommand: ParsableCommand {
             model.safetensors (use it with detect --model FOLDER/model.safetensors), loss.csv, validation.csv, loss.png, and a \
             checkpoint: the same command continues an interrupted run, to the same result.
 
-              lenticular train detection --samples 1000 --steps 3000 -o detection
+              lenticular train detection --samples 1000 --steps 2000 -o detection
             """)
 
     @Option(name: .shortAndLong, help: "Folder of the run.")
@@ -30,16 +30,16 @@ struct TrainDetectionCommand: ParsableCommand {
     var validation = 96
 
     @Option(help: "Steps of the whole run.")
-    var steps = 3000
+    var steps = 2000
 
     @Option(help: "Views a step.")
-    var batch = 32
+    var batch = 64
 
     @Option(help: "Side of a field, pixels; views are squares of 128 in it.")
     var fieldSize = 192
 
     @Option(help: "Highest learning rate.")
-    var learningRate: Float = 2e-3
+    var learningRate: Float = 1e-3
 
     @Option(help: "Seed of fields, weights, order and views.")
     var seed: UInt64 = 1
@@ -78,7 +78,7 @@ struct TrainDetectionCommand: ParsableCommand {
 
         let network = try DetectionNetwork(configuration, seed: seed, backend: CPUBackend(threads: 1))
         let settings = TrainerSettings(
-            batchSize: batch, steps: steps, learningRate: learningRate,
+            batchSize: batch, steps: steps, learningRate: learningRate, warmup: 0.1,
             optimizer: AdamW.Settings(weightDecay: 0.02), seed: seed, precision: precision, workers: workers,
             validationInterval: max(1, steps / 20))
         var trainer = try Trainer(
