@@ -1,4 +1,4 @@
-"""Values of Python's sep for a synthetic image, which Tests/ImageProcessingTests/Detection compares ours with.
+"""Values of Python's sep for a synthetic image (made with sep 1.2.1, the version of Debian's libsep), which Tests/ImageProcessingTests/Detection compares ours with.
 
 The image is made of integer arithmetic and Gaussians, the same in Swift: `python make_sep_fixture.py FOLDER`.
 """
@@ -40,7 +40,8 @@ def main(folder):
     mask[60:64, 98:104] = True
     background = sep.Background(data, mask=mask)
     flat, noise = data - background.back(), background.rms()
-    found, segments = sep.extract(flat, 1.5, err=noise, mask=mask, segmentation_map=True)
+    found, segments = sep.extract(
+        flat, 1.5, err=noise, mask=mask, filter_type="conv", segmentation_map=True)
     number = np.arange(len(found)) + 1
     shape = [found[name] for name in ("x", "y", "a", "b", "theta")]
     kron, _ = sep.kron_radius(flat, *shape, 6.0, mask=mask, seg_id=number, segmap=segments)

@@ -3,6 +3,16 @@ internal import CSEP
 /// Classical source detection: convolution, threshold, deblending by multiple thresholds, cleaning (Bertin & Arnouts 1996, A&AS
 /// 117, 393; through libsep, Barbary 2016, doi:10.21105/joss.00058). Defaults are SExtractor's.
 public struct SourceExtractor: Sendable {
+    /// How the kernel 1 2 1, 2 4 2, 1 2 1 is used.
+    public enum Filter: String, Sendable, Codable, Hashable {
+        case none
+        /// The threshold is in units of the unfiltered noise, as in SExtractor.
+        case convolution
+        /// The threshold is in units of the filtered noise, which is lower: at the same number it finds fainter sources, and many
+        /// peaks of the noise.
+        case matched
+    }
+
     public struct Settings: Sendable, Codable, Hashable {
         /// DETECT_THRESH, in units of the noise.
         public var threshold: Double
@@ -14,19 +24,19 @@ public struct SourceExtractor: Sendable {
         public var deblendContrast: Double
         /// CLEAN_PARAM; nil for no cleaning.
         public var clean: Double?
-        /// Detect on the image convolved with the 3 × 3 kernel 1 2 1, 2 4 2, 1 2 1 as a matched filter.
-        public var filters: Bool
+        /// What the image is convolved with before the threshold.
+        public var filter: Filter
 
         public init(
             threshold: Double = 1.5, minimumArea: Int = 5, deblendThresholds: Int = 32,
-            deblendContrast: Double = 0.005, clean: Double? = 1, filters: Bool = true
+            deblendContrast: Double = 0.005, clean: Double? = 1, filter: Filter = .convolution
         ) {
             self.threshold = threshold
             self.minimumArea = minimumArea
             self.deblendThresholds = deblendThresholds
             self.deblendContrast = deblendContrast
             self.clean = clean
-            self.filters = filters
+            self.filter = filter
         }
     }
 
@@ -54,7 +64,8 @@ public struct SourceExtractor: Sendable {
                             height: image.height)
                         return sep_extract(
                             &plane, Float(settings.threshold), SEP_THRESH_REL, Int32(settings.minimumArea),
-                            settings.filters ? kernel.baseAddress : nil, 3, 3, SEP_FILTER_MATCHED,
+                            settings.filter == .none ? nil : kernel.baseAddress, 3, 3,
+                            settings.filter == .matched ? SEP_FILTER_MATCHED : SEP_FILTER_CONV,
                             Int32(settings.deblendThresholds), settings.deblendContrast, settings.clean == nil ? 0 : 1,
                             settings.clean ?? 1, &catalog)
                     }

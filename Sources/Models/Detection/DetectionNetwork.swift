@@ -70,7 +70,7 @@ public struct DetectionNetwork: Module {
     /// The backend that the parameters live on.
     public var backend: any Backend { head.weight.backend }
 
-    /// The input planes of an image: `asinh` of the pixels in units of their noise, halved, and 1 where a pixel is masked.
+    /// The input planes of an image: the pixels in units of their noise, their range compressed by `asinh`, and 1 where a pixel is masked.
     ///
     /// - Parameters: significance, mask: height × width; not 0 is masked.
     /// - Returns: 2 × height × width.
@@ -86,8 +86,11 @@ public struct DetectionNetwork: Module {
         }
     }
 
-    /// asinh(x) / 2.
-    private static func squash(_ x: Float) -> Float { asinh(x) / 2 }
+    /// asinh(x) / 2, bent so that it stays below 3: saturated stars are 10⁵ times their noise, and must not outshout the rest.
+    private static func squash(_ x: Float) -> Float {
+        let y = asinh(x) / 2
+        return y / (1 + y * y / 9).squareRoot()
+    }
 
     /// Maps (B, 7, H, W) in float32, in the order of ``Map``.
     ///

@@ -2,10 +2,10 @@ import Foundation
 import ImageProcessing
 import Inference
 import Models
-import Tensors
+package import Tensors
 
 /// A view of an example: the network's input and what its maps should be, height × width planes of a square.
-struct DetectionTargets {
+package struct DetectionTargets {
     /// Light of a pixel, in units of the noise, from which on it belongs to its source: 0.7, and less for sources that hardly reach
     /// it, so that extended faint ones have pixels too.
     static func isophote(peak: Float) -> Float { min(0.7, 0.4 * peak) }
@@ -15,26 +15,26 @@ struct DetectionTargets {
     static let wanted: Double = 3
     static let hopeless: Double = 2
 
-    let side: Int
+    package let side: Int
     /// 2 planes.
-    var input: [Float]
+    package var input: [Float]
     /// 1 where a source is.
-    var source: [Float]
-    var sourceWeight: [Float]
+    package var source: [Float]
+    package var sourceWeight: [Float]
     /// Gaussians on the centres.
-    var heat: [Float]
+    package var heat: [Float]
     /// 1 on a centre's pixel.
-    var centre: [Float]
+    package var centre: [Float]
     /// Weights of all other pixels.
-    var background: [Float]
+    package var background: [Float]
     /// 2 planes, in units of the network.
-    var offset: [Float]
-    var offsetWeight: [Float]
+    package var offset: [Float]
+    package var offsetWeight: [Float]
     /// 3 planes: 1 for the class.
-    var classes: [Float]
+    package var classes: [Float]
 
     /// A random view: position, turns and mirrors, more noise (white, or correlated as resampling leaves it), and a residual of the sky.
-    init(of example: DetectionExample, side: Int, random: inout RandomNumbers) {
+    package init(of example: DetectionExample, side: Int, random: inout RandomNumbers) {
         let (x, y) = (
             random.integer(below: max(1, example.width - side + 1)),
             random.integer(below: max(1, example.height - side + 1))
@@ -48,7 +48,7 @@ struct DetectionTargets {
     }
 
     /// The middle of an example as it is.
-    init(middleOf example: DetectionExample, side: Int) {
+    package init(middleOf example: DetectionExample, side: Int) {
         self.init(
             of: example, side: side, x: max(0, (example.width - side) / 2), y: max(0, (example.height - side) / 2),
             turn: (false, false, false), extra: 0, noise: [], sky: 0)

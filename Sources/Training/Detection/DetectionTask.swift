@@ -60,10 +60,13 @@ public struct DetectionTask: TrainingTask {
             + offset.scaled(by: 2) + classLoss(logits(.star, .artefact), views).scaled(by: 0.3)
     }
 
-    /// −Σ (1 − p)² log p over centres, −Σ (1 − h)⁴ p² log(1 − p) elsewhere, over the number of centres.
+    /// −Σ (1 − p)² log p over centres, −Σ (1 − h)⁴ p² log(1 − p) elsewhere, over the number of centres; over 8 a view where there are
+    /// fewer, so that an empty field weighs no more than others. Logits are bent to within ± 8: beyond, the loss of a single saturated
+    /// star would rule a step.
     private static func centreLoss(
-        _ logits: Tensor, _ views: [DetectionTargets], _ tensor: (Int, (DetectionTargets) -> [Float]) -> Tensor
+        _ raw: Tensor, _ views: [DetectionTargets], _ tensor: (Int, (DetectionTargets) -> [Float]) -> Tensor
     ) -> Tensor {
+        let logits = raw.scaled(by: 1.0 / 8).tanh().scaled(by: 8)
         let centres = views.reduce(Float(0)) { $0 + $1.centre.reduce(0, +) }
         let weights = tensor(1) { view in
             zip(view.heat, view.background).map { heat, weight in
@@ -74,7 +77,7 @@ public struct DetectionTask: TrainingTask {
         let probability = logits.sigmoid()
         let positive = (1 - probability).square() * (-logits).softplus() * tensor(1) { $0.centre }
         let negative = probability.square() * logits.softplus() * weights
-        return (positive + negative).sum().scaled(by: 1 / max(1, centres))
+        return (positive + negative).sum().scaled(by: 1 / max(8 * Float(views.count), centres))
     }
 
     /// Cross-entropy over the pixels that have a class, each class with the weight of its pixels' square root: stars have few.

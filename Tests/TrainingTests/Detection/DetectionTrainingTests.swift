@@ -4,8 +4,7 @@ import Kernels
 import Models
 import Tensors
 import Testing
-
-@testable import Training
+import Training
 
 @Suite struct DetectionTrainingTests {
     private static let fields = DetectionFields(seed: 7, size: 128)

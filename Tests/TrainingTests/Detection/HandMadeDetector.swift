@@ -28,8 +28,9 @@ enum HandMadeDetector {
         weights[source * 4] = 20
         weights[centre * 4] = 2
         var biases = [Float](repeating: 0, count: 7)
-        biases[source] = -20 * asinh(2) / 2
-        biases[centre] = -2 * asinh(8) / 2
+        let levels = DetectionNetwork.input(significance: [2, 8], mask: [0, 0])
+        biases[source] = -20 * levels[0]
+        biases[centre] = -2 * levels[1]
         biases[DetectionNetwork.Map.galaxy.rawValue] = 3
         network.maps.weight = Tensor(weights, shape: network.maps.weight.shape, on: backend)
         network.maps.bias = Tensor(biases, shape: [7], on: backend)
