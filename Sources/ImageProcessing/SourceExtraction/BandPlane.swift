@@ -62,6 +62,20 @@ public struct BandPlane: Sendable {
         self.sky = (sky.globalLevel, sky.globalNoise)
     }
 
+    /// A band whose sky and noise are known already.
+    ///
+    /// - Parameters: pixels, noise, mask: height × width; the sky is subtracted.
+    public init(band: String, width: Int, height: Int, pixels: [Float], noise: [Float], mask: [UInt8]) {
+        let size = width * height
+        precondition(
+            pixels.count == size && noise.count == size && mask.count == size,
+            "[BandPlane] expected \(height) × \(width) pixels, noise and mask")
+        (self.band, self.width, self.height) = (band, width, height)
+        (self.pixels, self.noise, self.mask) = (pixels, noise, mask)
+        saturated = nil
+        sky = (0, noise.first ?? 0)
+    }
+
     /// The median ratio of measured to stated noise; 1 where nothing is stated.
     private static func scale(_ variance: [Float], to noise: [Float], mask: [UInt8]) -> Float {
         let step = max(1, variance.count / 50_000)

@@ -118,7 +118,7 @@ enum SyntheticField {
         let row = try #require(x.indices.min { abs(x[$0] - 101) < abs(x[$1] - 101) })
         #expect(abs(x[row] - 101) < 0.1)
         #expect(abs(fluxes[row] / (2 * Double.pi * 200 * 1.8 * 1.8) - 1) < 0.05)
-        #expect(table["ALPHA_J2000"]!.doubles!.allSatisfy(\.isNaN))
+        #expect(table["ALPHA_J2000"]!.doubles!.allSatisfy { $0.isNaN })
     }
 
     @Test("Masked pixels hide a source, saturated ones are flagged")

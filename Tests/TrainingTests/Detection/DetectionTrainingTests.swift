@@ -1,3 +1,5 @@
+import AstroIO
+import Datasets
 import ImageProcessing
 import Inference
 import Kernels
