@@ -55,7 +55,7 @@ let package = Package(
 
         // MARK: - Learning
         .target(name: "Datasets", dependencies: ["ImageProcessing", "Tensors"], swiftSettings: swift),
-        .target(name: "Training", dependencies: ["Models", "Datasets", "Figures"], swiftSettings: swift),
+        .target(name: "Training", dependencies: ["Models", "Datasets", "Figures", "Inference"], swiftSettings: swift),
         .target(name: "Inference", dependencies: ["Models", "Datasets"], swiftSettings: swift),
         .target(name: "Outliers", dependencies: ["Inference", "Kernels", "Tensors"], swiftSettings: swift),
 

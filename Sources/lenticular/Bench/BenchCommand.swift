@@ -8,6 +8,8 @@ struct BenchCommand: ParsableCommand {
         discussion: "docs/benchmarks.md has the results so far, and the scripts that run the peers in turns.",
         subcommands: [
             BackboneBenchCommand.self, HeadBenchCommand.self, AttentionBenchCommand.self, ProbeBenchCommand.self,
+            DetectionBenchCommand.self, RestorationBenchCommand.self, ParametersBenchCommand.self,
+            LabelEfficiencyCommand.self,
         ])
 }
 
