@@ -18,6 +18,7 @@ struct Lenticular: ParsableCommand {
             RunCommand.self, EmbedCommand.self, FlagsCommand.self,
             ConfigCommand.self, InfoCommand.self, ViewCommand.self, SimulateCommand.self, PretrainCommand.self,
             TrainCommand.self,
+            MeasureCommand.self,
             BenchCommand.self,
         ])
 }

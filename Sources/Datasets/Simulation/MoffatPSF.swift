@@ -15,7 +15,7 @@ public struct MoffatPSF: Sendable, Equatable {
     }
 
     /// Flux per area at squared radius r².
-    func intensity(squaredRadius: Double) -> Double {
+    package func intensity(squaredRadius: Double) -> Double {
         (beta - 1) / .pi * inverseAlphaSquared * pow(1 + squaredRadius * inverseAlphaSquared, -beta)
     }
 
