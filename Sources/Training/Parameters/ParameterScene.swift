@@ -44,7 +44,7 @@ package struct ParameterScene: Sendable {
         let radius = logarithmic(max(0.8, 0.25 * seeing), 13)
         let positionAngle = between(0, 180)
         let (x, y) = (between(-1, 1), between(-1, 1))
-        var galaxy = GalaxyLight(
+        let galaxy = GalaxyLight(
             radius: radius, positionAngle: positionAngle, x: x, y: y, random: &random)
         truths = (0..<2).map { galaxy.truth(band: $0) }
         // Neighbours, not on the galaxy itself.

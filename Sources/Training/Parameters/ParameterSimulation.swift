@@ -1,6 +1,6 @@
 import Datasets
 import Foundation
-public import Tensors
+import Tensors
 
 /// Simulated galaxies for training: scenes are drawn once and kept, and looked at in new noise each time.
 public struct ParameterSimulation: Sendable {

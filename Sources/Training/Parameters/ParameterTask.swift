@@ -1,5 +1,6 @@
 import Foundation
 import ImageProcessing
+import Kernels
 public import Models
 public import Tensors
 

@@ -2,7 +2,7 @@ import Foundation
 import ImageProcessing
 import Kernels
 public import Models
-public import Tensors
+import Tensors
 
 /// Trains a network for galaxy parameters on simulated stamps, and calibrates its uncertainties on stamps that it has not seen.
 public enum ParameterTraining {

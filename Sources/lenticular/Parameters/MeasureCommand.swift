@@ -2,6 +2,7 @@ import ArgumentParser
 import AstroIO
 import Datasets
 import Foundation
+import ImageProcessing
 import Inference
 import Pipelines
 
