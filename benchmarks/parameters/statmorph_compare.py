@@ -68,14 +68,14 @@ def prepare_single(data, work):
     write(work, "imfit-ic3478", image - sky, np.full(image.shape, noise), labels.data, psf, mask)
     for band in "gri":
         image = fits.getdata(data / f"sdss_ngc6976/reprojected_sdss_{band}.fits.bz2").astype(float)
-        cut(work, f"ngc6976-{band}", image, 5, 301)
+        cut(work, f"ngc6976{band}band", image, 5, 301)
     image = fits.getdata(data / "legacysurvey_cutout/test_image.fits").astype(float)
     for band, plane in enumerate(np.atleast_3d(image) if image.ndim == 2 else image):
-        cut(work, f"legacy-{band}", plane, 1, min(plane.shape))
+        cut(work, f"legacy{band}band", plane, 1, min(plane.shape))
     for band in ["g", "r", "Z"]:
         with fits.open(data / f"profound_9band/{band}.fits") as file:
             image = next(h.data for h in file if h.data is not None and h.data.ndim == 2).astype(float)
-        cut(work, f"profound-{band}", image[200:1800, 200:1800], 12, 161)
+        cut(work, f"profound{band}band", image[200:1800, 200:1800], 12, 161)
 
 
 def cut(work, name, image, count, side):
@@ -101,7 +101,7 @@ def cut(work, name, image, count, side):
         segments = labels.data[rows, columns]
         if segments[part.shape[0] // 2, part.shape[1] // 2] != labels.data[y, x]:
             continue
-        write(work, f"{name}-{done:02d}", part, np.full(part.shape, noise), segments)
+        write(work, f"{name}{done:02d}", part, np.full(part.shape, noise), segments)
         done += 1
         if done == count:
             return

@@ -2,8 +2,8 @@ import Foundation
 
 /// A PSF as a small square of weights that add up to 1.
 ///
-/// It is cut where 99.5 % of its light is inside. Models are convolved near their centre only, within three times its radius:
-/// further out a galaxy's light is so even over the kernel that the convolution changes it by less than a part in a hundred of its noise.
+/// Pictures wider than 33 pixels are cut where all but a thousandth of their light is inside, at most 24 pixels from the middle. Models
+/// are convolved near their centre only, within three radii of a small kernel: further out a galaxy is faint and even.
 struct PSFKernel {
     /// The kernel has 2 radius + 1 pixels a side.
     let radius: Int
@@ -13,17 +13,21 @@ struct PSFKernel {
     init?(_ psf: Plane<Double>) {
         let (cx, cy) = (psf.width / 2, psf.height / 2)
         let largest = min(cx, cy, psf.width - 1 - cx, psf.height - 1 - cy)
-        func sum(_ radius: Int) -> Double {
+        func sum(_ radius: Int, _ value: (Double) -> Double) -> Double {
             var total = 0.0
             for y in (cy - radius)...(cy + radius) {
-                for x in (cx - radius)...(cx + radius) where psf[x, y].isFinite { total += psf[x, y] }
+                for x in (cx - radius)...(cx + radius) where psf[x, y].isFinite { total += value(psf[x, y]) }
             }
             return total
         }
-        let all = sum(largest)
-        guard all > 0 else { return nil }
-        let radius = (0...largest).first { sum($0) >= 0.995 * all } ?? largest
-        let inside = sum(radius)
+        var radius = largest
+        if radius > 16 {
+            // Absolute values, because the wings of measured PSFs are noise about 0.
+            let all = sum(largest, abs)
+            radius = min((16...largest).first { sum($0, abs) >= 0.999 * all } ?? largest, 24)
+        }
+        let inside = sum(radius) { $0 }
+        guard inside > 0 else { return nil }
         self.radius = radius
         var weights: [Float] = []
         for y in (cy - radius)...(cy + radius) {
@@ -38,7 +42,7 @@ struct PSFKernel {
     func convolve(_ plane: inout [Float], width: Int, height: Int, aroundX x: Double, y: Double) {
         let side = 2 * radius + 1
         guard radius > 0, x.isFinite, y.isFinite, abs(x) < 1e6, abs(y) < 1e6 else { return }
-        let reach = max(3 * radius, 8)
+        let reach = radius <= 12 ? max(3 * radius, 8) : max(36, 2 * radius)
         let columns = max(0, Int(x) - reach)..<min(width, Int(x) + reach + 1)
         let rows = max(0, Int(y) - reach)..<min(height, Int(y) + reach + 1)
         guard !columns.isEmpty, !rows.isEmpty else { return }

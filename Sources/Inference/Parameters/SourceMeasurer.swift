@@ -106,7 +106,7 @@ public struct SourceMeasurer: Sendable {
         }
         let chosen = try shapeBand(prepared, labels, label, path)
         let scale = image.wcs?.pixelScaleArcsec
-        var spreads: [PointSpread] = []
+        var spreads: [ImagePSF] = []
         for band in prepared.bands {
             spreads.append(try pointSpread(of: image, band: band, path, scale, &flags))
         }
@@ -184,13 +184,13 @@ public struct SourceMeasurer: Sendable {
 
     private func pointSpread(
         of image: Image, band: String, _ path: String, _ scale: Double?, _ flags: inout MeasurementFlags
-    ) throws(MeasurementError) -> PointSpread {
-        if let file = settings.psf ?? Self.companion(of: path, named: ["psf"]) { return try PointSpread(path: file) }
+    ) throws(MeasurementError) -> ImagePSF {
+        if let file = settings.psf ?? Self.companion(of: path, named: ["psf"]) { return try ImagePSF(path: file) }
         if let seeing = settings.seeing ?? PhotometricSystem.seeing(of: image, band: band) {
-            return PointSpread(fwhm: max(seeing / (scale ?? 1), 0.5))
+            return ImagePSF(fwhm: max(seeing / (scale ?? 1), 0.5))
         }
         flags.insert(.assumedSeeing)
-        return PointSpread(fwhm: scale.map { min(max(1.2 / $0, 1), 15) } ?? 3)
+        return ImagePSF(fwhm: scale.map { min(max(1.2 / $0, 1), 15) } ?? 3)
     }
 
     private func segmentation(

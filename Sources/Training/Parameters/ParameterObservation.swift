@@ -14,8 +14,7 @@ package struct ParameterObservation: Sendable {
     package let label: Int32
     /// Seeing, pixels.
     package let fwhm: Double
-    /// Exponent of the Moffat profile of the PSF.
-    let beta: Double
+    let psfShape: PointSpread.Shape
 
     /// Looks at a scene: in one band or with another one for the detection, at a random depth.
     ///
@@ -64,7 +63,7 @@ package struct ParameterObservation: Sendable {
                 segmentation = labels
                 self.label = label
                 fwhm = scene.fwhm[band]
-                beta = scene.beta
+                psfShape = scene.psf
                 return
             }
             noise /= 1.6
@@ -74,7 +73,7 @@ package struct ParameterObservation: Sendable {
 
     /// The PSF on pixels.
     var psf: Plane<Double> {
-        let profile = MoffatPSF(fwhm: fwhm, beta: beta)
+        let profile = PointSpread(psfShape, fwhm: fwhm)
         let (reach, steps) = (min(Int(4 * fwhm) + 2, 40), 5)
         var values: [Double] = []
         for y in -reach...reach {

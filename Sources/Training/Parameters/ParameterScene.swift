@@ -29,13 +29,16 @@ package struct ParameterScene: Sendable {
     package let truths: [Truth]
     /// Seeing in the two bands: full width at half maximum, pixels.
     package let fwhm: [Double]
-    /// Exponent of the Moffat profile of the PSF.
-    package let beta: Double
+    package let psf: PointSpread.Shape
+
+    /// Renderers for pixels of size 1, with the PSFs that scenes have.
+    static func renderers() -> [(psf: PointSpread.Shape, renderer: SceneRenderer)] {
+        let shapes: [PointSpread.Shape] = [.gaussian] + [2.5, 3, 3.5, 4.5].map { .moffat(beta: $0) }
+        return shapes.map { ($0, SceneRenderer(pixelScale: 1, psf: $0, largest: side + 32)) }
+    }
 
     /// Scene number `index` of a seed.
-    ///
-    /// - Parameter renderer: for scenes of ``side`` pixels of size 1.
-    init(seed: UInt64, index: Int, renderer: SceneRenderer) {
+    init(seed: UInt64, index: Int, renderers: [(psf: PointSpread.Shape, renderer: SceneRenderer)]) {
         var random = RandomNumbers(seed: seed, stream: UInt64(index))
         func between(_ low: Double, _ high: Double) -> Double { Double(random.uniform(Float(low), Float(high))) }
         func logarithmic(_ low: Double, _ high: Double) -> Double { exp(between(log(low), log(high))) }
@@ -66,9 +69,10 @@ package struct ParameterScene: Sendable {
                         .sersic(index: index, halfLightRadius: size), x: u, y: v, axisRatio: ratio,
                         positionAngle: angle, flux: fluxes))
         }
-        let beta = between(2.5, 4.5)
-        self.beta = beta
-        let light = renderer.render(components, psfs: fwhm.map { MoffatPSF(fwhm: $0, beta: beta) })
+        let chosen = renderers[random.integer(below: renderers.count)]
+        psf = chosen.psf
+        let light = chosen.renderer.render(
+            components, size: Self.side, psfs: fwhm.map { PointSpread(chosen.psf, fwhm: $0) })
         planes = light.map { Plane(width: Self.side, height: Self.side, values: $0) }
     }
 }

@@ -15,12 +15,12 @@ public struct ParameterSimulation: Sendable {
     public init?(
         seed: UInt64, first: Int, count: Int, workers: Int, progress: (Int) -> Bool = { _ in true }
     ) throws {
-        let renderer = SceneRenderer(size: ParameterScene.side, pixelScale: 1)
+        let renderers = ParameterScene.renderers()
         var scenes: [ParameterScene] = []
         scenes.reserveCapacity(count)
         try OrderedStream(readers: 1, workers: workers).run(
             count: count, load: { $0 },
-            process: { _, index in ParameterScene(seed: seed, index: first + index, renderer: renderer) },
+            process: { _, index in ParameterScene(seed: seed, index: first + index, renderers: renderers) },
             write: { _, scene in
                 scenes.append(scene)
                 return progress(scenes.count)

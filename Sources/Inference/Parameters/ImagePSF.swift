@@ -3,7 +3,7 @@ import Foundation
 import ImageProcessing
 
 /// The point-spread function of an image: its picture, and its full width at half maximum.
-struct PointSpread {
+struct ImagePSF {
     /// In image pixels.
     let fwhm: Double
     let plane: Plane<Double>
