@@ -93,21 +93,21 @@ def main():
         read = lambda kind: fits.getdata(options.stamps / f"{stem}_{kind}.fits").astype(float)
         image, sigma, labels, psf = read("image"), read("sigma"), read("segmentation").astype(int), read("psf")
         label = int(fits.getheader(options.stamps / f"{stem}_image.fits")["LABEL"])
-        start = time.time()
+        start = time.process_time()
         try:
             m, fit, classical = with_statmorph(image, sigma, labels, label, psf)
         except Exception as error:
             print(stem, "statmorph:", error)
             continue
-        seconds["statmorph"].append(time.time() - start)
+        seconds["statmorph"].append(time.process_time() - start)
         petro = [np.nan] * 5
         if not options.no_petrofit:
-            start = time.time()
+            start = time.process_time()
             try:
                 petro = with_petrofit(image, sigma, labels, label, psf, m)
             except Exception as error:
                 print(stem, "petrofit:", error)
-            seconds["petrofit"].append(time.time() - start)
+            seconds["petrofit"].append(time.process_time() - start)
         truths.append(row["truth"])
         signal.append(row["signal_to_noise"])
         for name in ["network", "sersic_fit", "classical"]:

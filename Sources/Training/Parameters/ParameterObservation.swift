@@ -14,6 +14,11 @@ package struct ParameterObservation: Sendable {
     package let label: Int32
     /// Seeing, pixels.
     package let fwhm: Double
+    /// Of the noise of the sky.
+    let skySigma: Double
+    private let detection: Plane<Double>
+    private let sourceNoise: Double
+    private let knownFWHM: Double
     let psfShape: PointSpread.Shape
 
     /// Looks at a scene: in one band or with another one for the detection, at a random depth.
@@ -50,11 +55,11 @@ package struct ParameterObservation: Sendable {
                 let sourceNoise = variance.reduce(0, +) / Double(max(variance.count, 1)) / (noise * noise)
                 // The width of the PSF is known to a few percent, as surveys know it.
                 let known = scene.fwhm[band] * exp(Double(random.normal()) * 0.01)
+                let knownNoise = random.uniform() < 0.3 ? 1 : sourceNoise
                 guard
                     let stamp = ParameterStamp(
-                        band: own.light, detection: detection, skySigma: noise,
-                        sourceNoise: random.uniform() < 0.3 ? 1 : sourceNoise, segmentation: labels, label: label,
-                        masked: nil, fwhm: known)
+                        band: own.light, detection: detection, skySigma: noise, sourceNoise: knownNoise,
+                        segmentation: labels, label: label, masked: nil, fwhm: known)
                 else { return nil }
                 self.stamp = stamp
                 self.truth = truth
@@ -64,11 +69,22 @@ package struct ParameterObservation: Sendable {
                 self.label = label
                 fwhm = scene.fwhm[band]
                 psfShape = scene.psf
+                skySigma = noise
+                self.detection = detection
+                self.sourceNoise = knownNoise
+                knownFWHM = known
                 return
             }
             noise /= 1.6
         }
         return nil
+    }
+
+    /// The stamp once more, to see how long that takes.
+    func makeStamp() -> ParameterStamp? {
+        ParameterStamp(
+            band: light, detection: detection, skySigma: skySigma, sourceNoise: sourceNoise, segmentation: segmentation,
+            label: label, masked: nil, fwhm: knownFWHM)
     }
 
     /// The PSF on pixels.

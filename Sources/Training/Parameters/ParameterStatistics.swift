@@ -45,15 +45,15 @@ extension ParameterBenchmark {
     /// Errors of a method in a quantity (by its place in ``quantities``); NaN where it has no good value.
     public func errors(_ method: Method, _ quantity: Int, rows: [Row]) -> [Double] {
         rows.map { row in
-            let (values, isGood) =
+            let (values, isGood): ([Double?], Bool) =
                 switch method {
                 case .network: (row.network, true)
                 case .sersicFit: (row.sersicFit, row.sersicIsGood)
                 case .classical: (row.classical, row.classicalIsGood)
                 }
-            return isGood
-                ? ParameterStatistics.error(
-                    of: values[quantity], truth: row.truth[quantity], quantity: Self.quantities[quantity]) : .nan
+            guard isGood, let value = values[quantity] else { return .nan }
+            return ParameterStatistics.error(
+                of: value, truth: row.truth[quantity], quantity: Self.quantities[quantity])
         }
     }
 
