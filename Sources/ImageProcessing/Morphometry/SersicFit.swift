@@ -99,27 +99,24 @@ private struct SersicProblem {
 
     func evaluate(_ parameters: [Double]) -> LevenbergMarquardt.Evaluation? {
         let model = SersicModel(parameters: parameters)
-        var planes = model.planes(width: stamp.width, height: stamp.height, isIntegrated: settings.integratesPixels)
-        if let kernel {
-            for index in planes.indices where index != 3 {
-                kernel.convolve(&planes[index], width: stamp.width, height: stamp.height, aroundX: model.x, y: model.y)
-            }
-            planes[3] = planes[0]
-        }
-        let count = SersicModel.parameterCount
+        let (pixels, count) = (weights.count, SersicModel.parameterCount)
+        var planes = [Float](repeating: 0, count: 8 * pixels)
         var matrix = [Double](repeating: 0, count: count * count)
         var gradient = [Double](repeating: 0, count: count)
         var chiSquared = 0.0
-        var row = [Float](repeating: 0, count: count)
-        for index in weights.indices where weights[index] > 0 {
-            let weight = weights[index]
-            let residual = Double(weight * (data[index] - planes[0][index]))
-            chiSquared += residual * residual
-            for i in 0..<count { row[i] = weight * planes[i + 1][index] }
-            for i in 0..<count {
-                let value = Double(row[i])
-                gradient[i] += value * residual
-                for j in 0...i { matrix[i * count + j] += value * Double(row[j]) }
+        planes.withUnsafeMutableBufferPointer { planes in
+            model.draw(
+                width: stamp.width, height: stamp.height, isIntegrated: settings.integratesPixels, into: planes)
+            if let kernel {
+                for plane in 0..<8 {
+                    kernel.convolve(
+                        UnsafeMutableBufferPointer(rebasing: planes[(plane * pixels)..<((plane + 1) * pixels)]),
+                        width: stamp.width, height: stamp.height, aroundX: model.x, y: model.y)
+                }
+            }
+            // Row by row in single precision, the rows' sums in double precision.
+            for start in stride(from: 0, to: pixels, by: stamp.width) {
+                add(planes, start..<start + stamp.width, &matrix, &gradient, &chiSquared)
             }
         }
         for i in 0..<count {
@@ -127,5 +124,27 @@ private struct SersicProblem {
         }
         guard chiSquared.isFinite, gradient.allSatisfy(\.isFinite), matrix.allSatisfy(\.isFinite) else { return nil }
         return .init(chiSquared: chiSquared, matrix: matrix, gradient: gradient)
+    }
+
+    /// Adds the weighted derivatives and residuals of some pixels.
+    private func add(
+        _ planes: UnsafeMutableBufferPointer<Float>, _ range: Range<Int>, _ matrix: inout [Double],
+        _ gradient: inout [Double], _ chiSquared: inout Double
+    ) {
+        var sums = [SIMD8<Float>](repeating: .zero, count: 8)
+        for index in range where weights[index] > 0 {
+            var row = SIMD8<Float>.zero
+            for plane in 0..<8 { row[plane] = planes[plane * weights.count + index] }
+            // The residual takes the place of the brightness.
+            row[0] = data[index] - row[0]
+            row *= weights[index]
+            for i in 0..<8 { sums[i] += row[i] * row }
+        }
+        chiSquared += Double(sums[0][0])
+        let count = SersicModel.parameterCount
+        for i in 0..<count {
+            gradient[i] += Double(sums[0][i + 1])
+            for j in 0...i { matrix[i * count + j] += Double(sums[i + 1][j + 1]) }
+        }
     }
 }

@@ -78,35 +78,35 @@ struct SersicModel {
     /// - Parameters:
     ///   - isIntegrated: pixels near the centre are means over up to 11 × 11 places in them; otherwise every pixel has the value at
     ///     its middle, as in astropy's `Sersic2D`.
-    /// - Returns: eight planes, the brightness first.
-    func planes(width: Int, height: Int, isIntegrated: Bool) -> [[Float]] {
+    ///   - planes: eight planes one after another, the brightness first.
+    func draw(
+        width: Int, height: Int, isIntegrated: Bool, into planes: UnsafeMutableBufferPointer<Float>
+    ) {
         let count = width * height
-        var planes = [[Float]](repeating: [Float](repeating: 0, count: count), count: 1 + Self.parameterCount)
         let point = Point(self)
-        var values = (0.0, SIMD8<Double>.zero)
+        var values = SIMD8<Double>.zero
         for row in 0..<height {
             for column in 0..<width {
                 let (dx, dy) = (Double(column) - x, Double(row) - y)
                 let distance = max(abs(dx), abs(dy))
                 let samples = !isIntegrated || distance > 12 ? 1 : distance < 1.5 ? 11 : distance < 5 ? 5 : 3
                 if samples == 1 {
-                    values.1 = point.evaluate(dx, dy)
+                    values = point.evaluate(dx, dy)
                 } else {
-                    values.1 = .zero
+                    values = .zero
                     let step = 1 / Double(samples)
                     for j in 0..<samples {
                         for i in 0..<samples {
-                            values.1 += point.evaluate(
+                            values += point.evaluate(
                                 dx + (Double(i) + 0.5) * step - 0.5, dy + (Double(j) + 0.5) * step - 0.5)
                         }
                     }
-                    values.1 *= step * step
+                    values *= step * step
                 }
                 let index = row * width + column
-                for plane in 0..<8 { planes[plane][index] = Float(values.1[plane]) }
+                for plane in 0..<8 { planes[plane * count + index] = Float(values[plane]) }
             }
         }
-        return planes
     }
 
     /// What all pixels have in common.

@@ -20,12 +20,11 @@ struct StatmorphFixture: Decodable {
     static let all = (try? fixture("parameters/statmorph.json", as: StatmorphFixture.self))?.cases ?? []
 
     /// The image without noise, at pixels' middles.
-    static func light(_ c: Case, _ x: Double, _ y: Double) -> Double {
+    static func light(_ c: Case, b: Double, _ x: Double, _ y: Double) -> Double {
         let (u, v) = (
             (x - 50.3) * cos(c.theta) + (y - 49.6) * sin(c.theta), (y - 49.6) * cos(c.theta) - (x - 50.3) * sin(c.theta)
         )
         let radius = hypot(u / c.radius, v / ((1 - c.ellip) * c.radius))
-        let b = sersicB(c.n)
         let clump = c.clump * exp(-((x - 58) * (x - 58) + (y - 54) * (y - 54)) / (2 * 1.8 * 1.8))
         return c.amplitude * exp(-b * (pow(radius, 1 / c.n) - 1)) + clump
     }
@@ -33,7 +32,7 @@ struct StatmorphFixture: Decodable {
     /// b(n) by bisection of the incomplete gamma function, integrated by Simpson's rule.
     private static func sersicB(_ n: Double) -> Double {
         func share(_ x: Double) -> Double {
-            let steps = 4000
+            let steps = 1000
             func f(_ t: Double) -> Double { pow(t, 2 * n - 1) * exp(-t) }
             var sum = 0.0
             for i in 0..<steps {
@@ -49,7 +48,8 @@ struct StatmorphFixture: Decodable {
 
     static func input(_ c: Case, number: Int, side: Int = 101) -> MorphometryInput {
         var image = Plane(width: side, height: side, filledWith: 0.0)
-        for y in 0..<side { for x in 0..<side { image[x, y] = light(c, Double(x), Double(y)) } }
+        let b = sersicB(c.n)
+        for y in 0..<side { for x in 0..<side { image[x, y] = light(c, b: b, Double(x), Double(y)) } }
         var psf: Plane<Double>?
         if c.psf > 0 {
             let reach = 7
