@@ -46,6 +46,11 @@ def with_statmorph(image, sigma, labels, label, psf):
 
 def with_petrofit(image, sigma, labels, label, psf, m):
     """A PSF-convolved, oversampled Sersic fit as petrofit's tutorial makes it, from statmorph's classical start."""
+    import astropy.config.configuration as configuration
+    # petrofit 0.5 imports names that astropy no longer has, and does not need them.
+    for name in ["update_default_config", "ConfigurationDefaultMissingError", "ConfigurationDefaultMissingWarning"]:
+        if not hasattr(configuration, name):
+            setattr(configuration, name, type(name, (Warning,), {}))
     from petrofit.modeling import PSFConvolvedModel2D, fit_model
     start = models.Sersic2D(
         amplitude=max(m.sersic_amplitude, 1e-9) if m.flag_sersic < 4 else 1e-3, r_eff=max(m.rhalf_ellip, 1), n=1.5,
@@ -53,8 +58,9 @@ def with_petrofit(image, sigma, labels, label, psf, m):
         bounds={"amplitude": (0, None), "r_eff": (0.1, 200), "n": (0.2, 10), "ellip": (0, 0.97)})
     model = PSFConvolvedModel2D(start, psf=psf / psf.sum(), oversample=4)
     model.fixed["psf_pa"] = True
-    masked = np.where((labels != 0) & (labels != label), np.nan, image)
-    fitted, info = fit_model(masked, model, weights=1 / sigma, maxiter=300, epsilon=1.5e-8, acc=1e-5)
+    other = (labels != 0) & (labels != label)
+    fitted, _ = fit_model(np.where(other, 0, image), model, weights=np.where(other, 0, 1 / sigma), maxiter=300,
+                          epsilon=1.5e-8, acc=1e-5)
     q = 1 - fitted.ellip.value
     flux = total_flux(fitted.amplitude.value, fitted.r_eff.value, fitted.n.value, fitted.ellip.value)
     return [magnitude(flux), fitted.r_eff.value, fitted.n.value, q, np.degrees(fitted.theta.value)]
