@@ -52,7 +52,8 @@ struct MeasurementFigure {
         var plot = Plot(title: title, xLabel: xLabel, yLabel: yLabel)
         plot.height = 420
         plot.yIsLogarithmic = logarithmic
-        plot.curves = [.points(x, y)]
+        let both = zip(x, y).filter { $0.0.isFinite && $0.1.isFinite }
+        plot.curves = [.points(both.map(\.0), both.map(\.1))]
         return plot
     }
 }
