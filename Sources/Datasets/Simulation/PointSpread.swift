@@ -30,7 +30,7 @@ public struct PointSpread: Sendable, Equatable {
     }
 
     /// Flux per area at squared radius r².
-    func intensity(squaredRadius: Double) -> Double {
+    package func intensity(squaredRadius: Double) -> Double {
         let x = squaredRadius / (scale * scale)
         switch shape {
         case .gaussian: return exp(-x / 2) / (2 * .pi * scale * scale)
