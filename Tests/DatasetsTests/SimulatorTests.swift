@@ -30,8 +30,8 @@ struct SimulatorTests {
         let component = LightComponent(
             .sersic(index: reference.n, halfLightRadius: reference.radius), x: reference.x, y: reference.y,
             axisRatio: reference.q, positionAngle: reference.angle, flux: [1])
-        let renderer = SceneRenderer(size: 64, pixelScale: 0.262)
-        let own = renderer.render([component], psfs: [MoffatPSF(fwhm: reference.fwhm)])[0]
+        let renderer = SceneRenderer(pixelScale: 0.262, largest: 96)
+        let own = renderer.render([component], size: 64, psfs: [PointSpread(fwhm: reference.fwhm)])[0]
         let peak = try #require(reference.pixels.max())
         let worst = zip(own, reference.pixels).map { abs($0 - $1) }.max() ?? .infinity
         #expect(worst < 0.01 * peak, "\(worst / peak) of the peak")
@@ -59,11 +59,15 @@ struct SimulatorTests {
         arguments: [
             LightComponent.Shape.arms(halfLightRadius: 1.5, count: 2, pitchDegrees: 20, phase: 0.3),
             .ring(radius: 2, width: 0.3), .arc(radius: 2, width: 0.2, extentDegrees: 30), .point,
-            .streak(length: 4, width: 0.3), .spike(scale: 0.6, width: 0.2),
+            .streak(length: 4, width: 0.3), .bar(halfLength: 2, width: 0.4, angleDegrees: 30),
+            .tail(length: 5, width: 0.4, curvature: 4), .tail(length: 5, width: 0.4, curvature: -4),
+            .edgeOn(scaleLength: 1.5, scaleHeight: 0.25, dustDepth: 0, dustOffset: 0),
+            .edgeOn(scaleLength: 1.5, scaleHeight: 0.25, dustDepth: 2, dustOffset: 0.05),
+            .lensed(einsteinRadius: 2, sourceX: 0.3, sourceY: -0.2, index: 1, halfLightRadius: 0.3),
         ])
     func shapes(_ shape: LightComponent.Shape) {
-        let renderer = SceneRenderer(size: 128, pixelScale: 0.262)
-        let plane = renderer.render([LightComponent(shape, flux: [3])], psfs: [MoffatPSF(fwhm: 1)])[0]
+        let renderer = SceneRenderer(pixelScale: 0.262, largest: 160)
+        let plane = renderer.render([LightComponent(shape, flux: [3])], size: 128, psfs: [PointSpread(fwhm: 1)])[0]
         #expect(abs(plane.reduce(0, +) - 3) < 0.03, "\(plane.reduce(0, +))")
         #expect(plane.allSatisfy { $0 > -1e-4 })
     }

@@ -69,7 +69,7 @@ public struct GalaxySimulator: Sendable {
         self.pixelScale = pixelScale
         self.bands = bands
         self.unusualShare = unusualShare
-        renderer = SceneRenderer(size: size, pixelScale: pixelScale)
+        renderer = SceneRenderer(pixelScale: pixelScale, largest: size + 32)
     }
 
     /// Object number `index`.
@@ -78,7 +78,7 @@ public struct GalaxySimulator: Sendable {
         var scene = GalaxyScene(kind: kind(&random), fieldSide: Double(size) * pixelScale, random: &random)
         scene.addNeighbours(random: &random)
         let seeing = bands.map { $0.seeing * Double(random.uniform(0.9, 1.15)) }
-        let light = renderer.render(scene.components, psfs: seeing.map { MoffatPSF(fwhm: $0) })
+        let light = renderer.render(scene.components, size: size, psfs: seeing.map { PointSpread(fwhm: $0) })
         let (ra, dec) = (Double(random.uniform(149.4, 150.8)), Double(random.uniform(1.5, 2.9)))
         let truth = Truth(
             id: "sim-" + String(repeating: "0", count: max(0, 5 - String(index + 1).count)) + String(index + 1),

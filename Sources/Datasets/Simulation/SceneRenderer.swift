@@ -2,188 +2,142 @@ import Foundation
 
 /// Draws scenes: light per pixel, after the atmosphere, the telescope and the pixel's area.
 ///
-/// Each component is integrated over the cells of a grid four times finer than the pixels (adaptively where a profile is
-/// steep), the sum is convolved with the PSF, integrated over the same cells, and cells are added up to pixels. The grid is wider
-/// than the stamp, so light scattered into it from outside is there.
+/// Components are integrated over the cells of a grid finer than the pixels, the sum is convolved with the PSF spread over a
+/// cell, and cells are added up to pixels. The grid is wider than what is asked for, so light scattered into it from outside is
+/// there and light scattered out of it does not come back on the other side.
 package struct SceneRenderer: Sendable {
-    /// Side of the stamp in pixels.
-    let size: Int
+    /// A rectangle of pixels and the light in each, a plane a band.
+    struct Stamp {
+        /// The corner, in pixels of the frame.
+        var x: Int
+        var y: Int
+        var width: Int
+        var height: Int
+        /// One list of planes for each list of PSFs.
+        var planes: [[[Float]]]
+    }
+
     /// Arcseconds a pixel.
     let pixelScale: Double
-    static let cellsPerPixel = 4
-    /// Cells a side.
-    let gridSide: Int
-    private let convolution: PlanarConvolution
-    /// Cells between the edges of the grid and of the stamp.
-    private var margin: Int { (gridSide - size * Self.cellsPerPixel) / 2 }
-    private var cell: Double { pixelScale / Double(Self.cellsPerPixel) }
+    /// Cells a pixel's side is divided into.
+    let cellsPerPixel: Int
+    private let transform: PointSpreadTransform
+    private let convolutions: [Int: PlanarConvolution]
+    private var cell: Double { pixelScale / Double(cellsPerPixel) }
 
-    package init(size: Int, pixelScale: Double) {
-        precondition(size > 0 && size.isMultiple(of: 2), "[SceneRenderer] expected an even size, got \(size)")
-        self.size = size
+    /// - Parameters:
+    ///   - largest: the longest side that is drawn, in pixels, margins included.
+    package init(pixelScale: Double, psf: PointSpread.Shape = .moffat(beta: 3), cellsPerPixel: Int = 4, largest: Int) {
         self.pixelScale = pixelScale
-        var side = 64
-        while side < (size + 32) * Self.cellsPerPixel { side *= 2 }
-        gridSide = side
-        convolution = PlanarConvolution(side: side)
+        self.cellsPerPixel = cellsPerPixel
+        transform = PointSpreadTransform(psf)
+        var convolutions: [Int: PlanarConvolution] = [:]
+        var side = PlanarConvolution.side(atLeast: 32)
+        while true {
+            convolutions[side] = PlanarConvolution(side: side)
+            if side >= largest * cellsPerPixel { break }
+            side = PlanarConvolution.side(atLeast: side + 1)
+        }
+        self.convolutions = convolutions
     }
 
-    /// The stamp in each band: size × size numbers in the unit of the components' flux, first row at the bottom.
-    package func render(_ components: [LightComponent], psfs: [MoffatPSF]) -> [[Float]] {
-        var planes = [[Float]](
-            repeating: [Float](repeating: 0, count: gridSide * gridSide), count: psfs.count)
+    /// The kernels of some PSFs, made once for each side of a grid.
+    struct Kernels {
+        let psfs: [[PointSpread]]
+        fileprivate var bySide: [Int: [[PlanarConvolution.Kernel]]] = [:]
+
+        init(_ psfs: [[PointSpread]]) { self.psfs = psfs }
+    }
+
+    /// A square stamp with the scene's origin in its middle (for even sizes between four pixels), in each band.
+    ///
+    /// - Parameter psfs: one a band; the result is in the unit of the components' flux, the first row at the bottom.
+    package func render(_ components: [LightComponent], size: Int, psfs: [PointSpread]) -> [[Float]] {
+        var kernels = Kernels([psfs])
+        let centre = Double(size - 1) / 2
+        let margin = 16
+        let stamp = render(
+            components, x: centre, y: centre, columns: -margin..<size + margin, rows: -margin..<size + margin,
+            kernels: &kernels)
+        return stamp.planes[0].map { plane in
+            (margin..<size + margin).flatMap { plane[$0 * stamp.width + margin..<$0 * stamp.width + margin + size] }
+        }
+    }
+
+    /// The light of components in a rectangle of pixels.
+    ///
+    /// - Parameters:
+    ///   - x, y: where the components' origin is, in pixels, whose centres are integers.
+    ///   - faintest: light per square arcsecond that need not be drawn.
+    ///   - finer: keeps the cells; width and height then count cells.
+    func render(
+        _ components: [LightComponent], x: Double, y: Double, columns: Range<Int>, rows: Range<Int>,
+        faintest: Double = 0, finer: Bool = false, kernels: inout Kernels
+    ) -> Stamp {
+        let n = cellsPerPixel
+        let side = PlanarConvolution.side(atLeast: max(32, max(columns.count, rows.count) * n))
+        guard let convolution = convolutions[side], let bands = kernels.psfs.first?.count else {
+            preconditionFailure("[render] expected at most \(convolutions.keys.max() ?? 0) cells a side, got \(side)")
+        }
+        let painter = ComponentPainter(
+            side: side, cell: cell,
+            origin: (
+                (x - Double(columns.lowerBound) + 0.5) * Double(n) - 0.5,
+                (y - Double(rows.lowerBound) + 0.5) * Double(n) - 0.5
+            ), faintest: faintest)
+        var planes = [[Float]](repeating: [Float](repeating: 0, count: side * side), count: bands)
         for component in components {
-            precondition(component.flux.count == psfs.count, "[render] expected a flux for each of \(psfs.count) bands")
-            let light = draw(component)
-            for band in psfs.indices where component.flux[band] != 0 {
-                let flux = Float(component.flux[band])
-                for row in light.rows {
-                    let from = (row - light.rows.lowerBound) * light.columns.count
-                    let to = row * gridSide + light.columns.lowerBound
-                    for x in 0..<light.columns.count { planes[band][to + x] += flux * light.values[from + x] }
-                }
+            precondition(component.flux.count == bands, "[render] expected a flux for each of \(bands) bands")
+            painter.paint(component, into: &planes)
+        }
+        let sets =
+            kernels.bySide[side]
+            ?? kernels.psfs.map { $0.map { transform.kernel($0, side: side, cell: cell) } }
+        kernels.bySide[side] = sets
+        let (width, height) = finer ? (columns.count * n, rows.count * n) : (columns.count, rows.count)
+        return Stamp(
+            x: columns.lowerBound, y: rows.lowerBound, width: width, height: height,
+            planes: convolution.convolve(planes, with: sets).map { convolved in
+                convolved.map { Self.binned($0, side: side, width: width, height: height, by: finer ? 1 : n) }
+            })
+    }
+
+    private static func binned(_ plane: [Float], side: Int, width: Int, height: Int, by n: Int) -> [Float] {
+        var result = [Float](repeating: 0, count: width * height)
+        for y in 0..<height * n {
+            let (from, to) = (y * side, y / n * width)
+            for x in 0..<width {
+                var sum: Float = 0
+                for i in 0..<n { sum += plane[from + x * n + i] }
+                result[to + x] += sum
             }
-        }
-        return zip(planes, psfs).map { plane, psf in
-            binned(convolution.inverse(convolution.transform(plane), times: convolution.transform(kernel(psf))))
-        }
-    }
-
-    // MARK: - Shapes
-
-    /// A rectangle of cells and the light in each.
-    private struct Patch {
-        var rows: Range<Int>
-        var columns: Range<Int>
-        var values: [Float]
-    }
-
-    private func draw(_ component: LightComponent) -> Patch {
-        switch component.shape {
-        case .sersic(let index, let radius):
-            return draw(component, SersicProfile(index: index, halfLightRadius: radius))
-        case .arms(let radius, let count, let pitch, let phase):
-            return draw(
-                component, SpiralArms(halfLightRadius: radius, count: count, pitchDegrees: pitch, phase: phase))
-        case .ring(let radius, let width): return draw(component, Ridge(radius: radius, width: width))
-        case .arc(let radius, let width, let extent):
-            return draw(component, Ridge(radius: radius, width: width, angle: extent * .pi / 180))
-        case .streak(let length, let width):
-            return draw(component, Line(scale: length / 2, width: width, fades: false))
-        case .spike(let scale, let width): return draw(component, Line(scale: scale, width: width, fades: true))
-        case .point: return drawPoint(component)
-        }
-    }
-
-    /// The position of arcsecond 0 of the stamp, in cells.
-    private var origin: Double { Double(gridSide) / 2 - 0.5 }
-
-    /// A point between cell centres is shared among four cells.
-    private func drawPoint(_ component: LightComponent) -> Patch {
-        let (x, y) = (origin + component.x / cell, origin + component.y / cell)
-        let (column, row) = (Int(x.rounded(.down)), Int(y.rounded(.down)))
-        guard (0..<gridSide - 1).contains(column), (0..<gridSide - 1).contains(row) else {
-            return Patch(rows: 0..<0, columns: 0..<0, values: [])
-        }
-        let (fx, fy) = (Float(x - Double(column)), Float(y - Double(row)))
-        return Patch(
-            rows: row..<row + 2, columns: column..<column + 2,
-            values: [(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy])
-    }
-
-    private func draw<Profile: FaceOnProfile>(_ component: LightComponent, _ profile: Profile) -> Patch {
-        let (x0, y0) = (origin + component.x / cell, origin + component.y / cell)
-        let reach = profile.extent / cell + 2
-        func clamped(_ centre: Double) -> Range<Int> {
-            let low = min(max((centre - reach).rounded(.down), 0), Double(gridSide))
-            let high = min(max((centre + reach).rounded(.up), low), Double(gridSide))
-            return Int(low)..<Int(high)
-        }
-        let (rows, columns) = (clamped(y0), clamped(x0))
-        // North through east: the major axis points to (−sin, cos), where +x is west.
-        let angle = component.positionAngle * .pi / 180
-        let (ux, uy) = (-sin(angle), cos(angle))
-        let q = component.axisRatio
-        let area = cell * cell / q
-        /// Light at a place in cells.
-        func intensity(_ x: Double, _ y: Double) -> Double {
-            let (dx, dy) = ((x - x0) * cell, (y - y0) * cell)
-            return profile.intensity(dx * ux + dy * uy, (dx * uy - dy * ux) / q)
-        }
-        /// The mean over a square of cells, by Gauss's rule with 3 × 3 points.
-        func mean(_ x: Double, _ y: Double, _ side: Double) -> Double {
-            let d = side * 0.387_298_334_620_741_7
-            let corners =
-                intensity(x - d, y - d) + intensity(x + d, y - d) + intensity(x - d, y + d) + intensity(x + d, y + d)
-            let edges = intensity(x - d, y) + intensity(x + d, y) + intensity(x, y - d) + intensity(x, y + d)
-            return (25 * corners + 40 * edges + 64 * intensity(x, y)) / 324
-        }
-        func refined(_ x: Double, _ y: Double, _ side: Double, _ depth: Int) -> Double {
-            let whole = mean(x, y, side)
-            let d = side / 4
-            let parts = [(x - d, y - d), (x + d, y - d), (x - d, y + d), (x + d, y + d)]
-            let sum = parts.reduce(0) { $0 + mean($1.0, $1.1, side / 2) } / 4
-            if depth == 0 || abs(sum - whole) < 1e-4 * sum { return sum }
-            return parts.reduce(0) { $0 + refined($1.0, $1.1, side / 2, depth - 1) } / 4
-        }
-        let steep = 3 / q
-        let d = 0.288_675_134_594_812_9
-        var values: [Float] = []
-        values.reserveCapacity(rows.count * columns.count)
-        for row in rows {
-            let y = Double(row)
-            for column in columns {
-                let x = Double(column)
-                let distance = max(abs(x - x0), abs(y - y0))
-                let light: Double
-                if profile.isCuspy && distance < steep {
-                    light = refined(x, y, 1, 8)
-                } else if distance < 60 || q < 0.4 {
-                    light =
-                        (intensity(x - d, y - d) + intensity(x + d, y - d) + intensity(x - d, y + d)
-                            + intensity(x + d, y + d)) / 4
-                } else {
-                    light = intensity(x, y)
-                }
-                values.append(Float(light * area))
-            }
-        }
-        return Patch(rows: rows, columns: columns, values: values)
-    }
-
-    // MARK: - PSF and pixels
-
-    /// The PSF's light in each cell, its centre in cell (0, 0), wrapped round.
-    private func kernel(_ psf: MoffatPSF) -> [Float] {
-        var values = [Float](repeating: 0, count: gridSide * gridSide)
-        let half = gridSide / 2
-        let d = 0.288_675_134_594_812_9
-        for row in 0...half {
-            for column in 0...row {
-                var light = 0.0
-                for (x, y) in [(-d, -d), (d, -d), (-d, d), (d, d)] {
-                    let (u, v) = ((Double(column) + x) * cell, (Double(row) + y) * cell)
-                    light += psf.intensity(squaredRadius: u * u + v * v) / 4
-                }
-                let value = Float(light * cell * cell)
-                for (a, b) in [(row, column), (column, row)] {
-                    for y in Set([a, (gridSide - a) % gridSide]) {
-                        for x in Set([b, (gridSide - b) % gridSide]) { values[y * gridSide + x] = value }
-                    }
-                }
-            }
-        }
-        return values
-    }
-
-    private func binned(_ plane: [Float]) -> [Float] {
-        var result = [Float](repeating: 0, count: size * size)
-        let cells = Self.cellsPerPixel
-        for y in 0..<size * cells {
-            let from = (margin + y) * gridSide + margin
-            let to = y / cells * size
-            for x in 0..<size * cells { result[to + x / cells] += plane[from + x] }
         }
         return result
+    }
+
+    /// How far from a component's place its light is worth drawing, arcsec.
+    static func reach(_ component: LightComponent, faintest: Double, cell: Double) -> Double {
+        let flux = component.flux.max() ?? 0
+        guard flux > 0 else { return 0 }
+        let floor = faintest / flux * component.axisRatio
+        func sersic(_ index: Double, _ radius: Double, _ floor: Double) -> Double {
+            let profile = SersicProfile(index: index, halfLightRadius: radius)
+            let whole = profile.radius(holding: 0.9995)
+            return floor > 0 ? min(whole, profile.radius(ofIntensity: floor)) : whole
+        }
+        let extent =
+            switch component.shape {
+            case .sersic(let index, let radius): sersic(index, radius, floor)
+            case .arms(let radius, _, _, _): sersic(1, radius, floor / 3.2)
+            case .bar(let length, let width, _): max(1.8 * length, 5 * width)
+            case .ring(let radius, let width), .arc(let radius, let width, _): radius + 5 * width
+            case .tail(let length, let width, let curvature): min(1.5 * length, 2 * abs(curvature)) + 10 * width
+            case .edgeOn(let length, _, _, _): 8 * length
+            case .lensed(let radius, let x, let y, let index, let size):
+                2 * radius + (x * x + y * y).squareRoot() + sersic(index, size, floor / 4)
+            case .point: 0.0
+            case .streak(let length, _): length / 2
+            }
+        return extent + (component.x * component.x + component.y * component.y).squareRoot()
     }
 }

@@ -35,6 +35,12 @@ public struct SersicProfile: Sendable, Equatable {
         Self.regularisedGamma(2 * index, b * pow(radius / halfLightRadius, 1 / index))
     }
 
+    /// The radius at which the flux per area falls to a value; 0 where it is fainter everywhere.
+    func radius(ofIntensity value: Double) -> Double {
+        guard central > value else { return 0 }
+        return halfLightRadius * pow(log(central / value) / b, index)
+    }
+
     /// The radius that holds a fraction of the flux.
     public func radius(holding fraction: Double) -> Double {
         var (low, high) = (0.0, halfLightRadius)
@@ -46,13 +52,22 @@ public struct SersicProfile: Sendable, Equatable {
         return high
     }
 
+    /// Newton's method from the series of Ciotti & Bertin (1999, A&A 352, 447, eq. 18), or of MacArthur et al. (2003, ApJ 582,
+    /// 689, eq. A2) for small n.
     private static func solveB(_ index: Double) -> Double {
-        var (low, high) = (1e-3, 2 * index + 10)
-        for _ in 0..<100 {
-            let middle = (low + high) / 2
-            if regularisedGamma(2 * index, middle) < 0.5 { low = middle } else { high = middle }
+        let n = index
+        var b =
+            n > 0.36
+            ? 2 * n - 1.0 / 3 + 4 / (405 * n) + 46 / (25515 * n * n)
+            : 0.01945 - 0.8902 * n + 10.95 * n * n - 19.67 * n * n * n + 13.43 * n * n * n * n
+        let complete = tgamma(2 * n)
+        for _ in 0..<8 {
+            let slope = pow(b, 2 * n - 1) * exp(-b) / complete
+            let step = (regularisedGamma(2 * n, b) - 0.5) / slope
+            b = max(b / 4, b - step)
+            if abs(step) < 1e-13 * b { break }
         }
-        return (low + high) / 2
+        return b
     }
 
     /// P(a, x) = γ(a, x) / Γ(a): its series below a + 1, Lentz's continued fraction for 1 − P above (Numerical Recipes, 6.2).
