@@ -21,7 +21,10 @@ public struct Observation: Sendable {
     /// The PSF as the restorer is told it, and the one that is wanted; nil where it is not to change.
     public private(set) var psf: (from: PSFKernel, to: PSFKernel)?
 
+    /// Side of the part of the scene that is blurred, fine pixels; it is periodic for the transforms.
     private static let gridSide = 256
+    /// Fine pixels at its edge that are not used.
+    private static let edge = 24
     private static let transform = FourierTransform(side: gridSide)
     /// Full width at half maximum of a Gaussian with the variance of a pixel of width 1.
     private static let pixelFWHM = 2.355 * (1.0 / 12).squareRoot()
@@ -37,10 +40,10 @@ public struct Observation: Sendable {
         self.side = side
         self.settings = settings
         let (observed, wanted) = Self.blurred(scene, settings, random: &random)
-        let room = (Self.gridSide - 16 - 2 * side) / 2 - 8
+        let room = (Self.gridSide - 2 * Self.edge - 2 * side) / 2
         precondition(room >= 0, "[Observation] expected a stamp that fits the scene, got side \(side)")
         let corner = (
-            x: 16 + 2 * random.integer(below: room + 1), y: 16 + 2 * random.integer(below: room + 1)
+            x: Self.edge + 2 * random.integer(below: room + 1), y: Self.edge + 2 * random.integer(below: room + 1)
         )
         let brightness = pow(10, random.uniform(-0.4, 0.4)) / settings.skyNoise
         func sky(_ x: Float, _ y: Float) -> Float {
@@ -112,20 +115,20 @@ public struct Observation: Sendable {
         }
     }
 
-    /// The scene at the PSF of the image and at the one that is wanted, in one of the eight orientations of a square.
+    /// A part of the scene at the PSF of the image and at the one that is wanted, in one of the eight orientations of a square.
     private static func blurred(
         _ scene: [Float], _ settings: ObservationSettings, random: inout RandomNumbers
     ) -> (observed: [Float], wanted: [Float]) {
-        let side = RestorationScenes.side
+        let (side, whole) = (gridSide, RestorationScenes.side)
         let orientation = random.integer(below: 8)
-        let margin = (gridSide - side) / 2
-        var plane = [Float](repeating: 0, count: gridSide * gridSide)
+        let corner = (x: random.integer(below: whole - side + 1), y: random.integer(below: whole - side + 1))
+        var plane = [Float](repeating: 0, count: side * side)
         for y in 0..<side {
             for x in 0..<side {
                 let (u, v) = orientation & 1 == 0 ? (x, y) : (y, x)
                 let column = orientation & 2 == 0 ? u : side - 1 - u
                 let row = orientation & 4 == 0 ? v : side - 1 - v
-                plane[(margin + row) * gridSide + margin + column] = scene[y * side + x]
+                plane[row * side + column] = scene[(corner.y + y) * whole + corner.x + x]
             }
         }
         // Widths add up in squares: that of the PSF is the scene's own, the kernel's and the pixel's.
