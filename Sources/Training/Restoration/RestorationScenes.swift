@@ -61,10 +61,10 @@ public struct RestorationScenes: Sendable {
         }
         settings.psf = .gaussian
         settings.seeingFactor = 1...1
-        settings.depth = 30...30
-        settings.galaxyDensity = 40
+        settings.depth = 10...10
+        settings.galaxyDensity = 30
         settings.starDensity = 8
-        settings.resolvedGalaxies = 8
+        settings.resolvedGalaxies = 6
         settings.magnitudes = 15...25.5
         return settings
     }
