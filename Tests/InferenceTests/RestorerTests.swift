@@ -34,8 +34,9 @@ import Testing
         for _ in bands {
             for y in 0..<height {
                 for x in 0..<width {
-                    let r2 = Float((x - width / 2) * (x - width / 2) + (y - height / 2) * (y - height / 2))
-                    pixels.append(100 + random.normal() + star * exp(-r2 / 8))
+                    let (dx, dy) = (Float(x - width / 2), Float(y - height / 2))
+                    let light: Float = star * exp(-(dx * dx + dy * dy) / 8)
+                    pixels.append(100 + random.normal() + light)
                 }
             }
         }
@@ -98,7 +99,7 @@ import Testing
         for y in 0..<48 {
             for x in 0..<64 {
                 let i = 2 * y * 128 + 2 * x
-                let sum = fine.pixels[i] + fine.pixels[i + 1] + fine.pixels[i + 128] + fine.pixels[i + 129]
+                let sum: Float = [0, 1, 128, 129].reduce(0) { $0 + fine.pixels[i + $1] }
                 #expect(abs(sum - coarse.pixels[y * 64 + x]) < 1e-2)
             }
         }

@@ -26,7 +26,7 @@ import Testing
             #expect(try Catalog.read(folder + "/out/restoration.ecsv").rowCount == 1)
             let failures = try Catalog.read(folder + "/out/failures.ecsv")
             #expect(failures["id_str"]?.strings == ["small"])
-            #expect(failures["reason"]?.strings[0]?.contains("16 × 16") == true)
+            #expect(failures["reason"]?.strings?[0]?.contains("16 × 16") == true)
 
             let wrong = try Tool.run("restore", folder + "/good.fits", "-o", folder + "/out", "--psf-fwhm", "3px")
             #expect(wrong.status == 64 && wrong.errors.contains("--deconvolve"))

@@ -121,7 +121,18 @@ public struct Observation: Sendable {
     ) -> (observed: [Float], wanted: [Float]) {
         let (side, whole) = (gridSide, RestorationScenes.side)
         let orientation = random.integer(below: 8)
-        let corner = (x: random.integer(below: whole - side + 1), y: random.integer(below: whole - side + 1))
+        // A part with something to see: the first of eight with a source above the noise, or else the last.
+        var corner = (x: 0, y: 0)
+        for _ in 0..<8 {
+            corner = (random.integer(below: whole - side + 1), random.integer(below: whole - side + 1))
+            var brightest: Float = 0
+            for y in stride(from: corner.y + side / 4, to: corner.y + 3 * side / 4, by: 2) {
+                for x in stride(from: corner.x + side / 4, to: corner.x + 3 * side / 4, by: 2) {
+                    brightest = max(brightest, scene[y * whole + x])
+                }
+            }
+            if brightest > 4 * settings.skyNoise { break }
+        }
         var plane = [Float](repeating: 0, count: side * side)
         for y in 0..<side {
             for x in 0..<side {

@@ -6,7 +6,7 @@ import Tensors
 /// Noiseless fields of the sky on pixels half as wide as those of the images to be made from them.
 ///
 /// Light is sharp: the PSF of a scene is ``sharpFWHM``. Observations blur it further. Each simulated field gives three scenes, its
-/// bands; fields differ in pixel scale, from that of a space telescope to that of a survey. Scene i of a seed is the same
+/// bands; fields differ in pixel scale, by more than a factor of two. Scene i of a seed is the same
 /// however many there are.
 public struct RestorationScenes: Sendable {
     /// Side of a scene in fine pixels.
@@ -14,7 +14,7 @@ public struct RestorationScenes: Sendable {
     /// Full width at half maximum of the Gaussian PSF of scenes, fine pixels.
     public static let sharpFWHM = 1.0
     /// Arcseconds a fine pixel.
-    private static let pixelScales = [0.05, 0.085, 0.131, 0.2]
+    private static let pixelScales = [0.085, 0.131, 0.131, 0.2]
 
     /// side × side, nanomaggies a fine pixel.
     public let scenes: [[Float]]

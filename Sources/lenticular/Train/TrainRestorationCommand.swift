@@ -20,8 +20,8 @@ struct TrainRestorationCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "Run folder.")
     var output: String
 
-    @Option(help: "Scenes to render; 200 kB of memory each.")
-    var samples = 4000
+    @Option(help: "Scenes to render; 600 kB of memory each.")
+    var samples = 2400
 
     @Option(help: "Scenes for validation, others than those.")
     var validation = 64
