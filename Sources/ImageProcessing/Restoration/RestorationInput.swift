@@ -4,14 +4,17 @@ import Foundation
 ///
 /// Everything is in units of the sky's noise σ, so that one network serves every unit, band and depth. The answer for a pixel
 /// is `base + scale · r`: a linear estimate that conserves flux, and the network's correction r in units of a local scale, which
-/// is the noise on the sky and grows with the light, `scale² = n² + (α · light)²`. The correction is linear in flux, so its
+/// is the noise on the sky and grows with the light, `scale² = n² + κ · light + (α · light)²`: by Poisson noise that nobody may have
+/// stated, and by what a linear estimate gets wrong, which is little where the PSF stays. The correction is linear in flux, so its
 /// mean over what the data leave open is that of the flux: a correction in magnitudes or asinh values would be biased.
 public struct RestorationInput: Sendable {
     /// Number of channels: asinh of the pixels, mask, noise, fine and coarse detail, two other linear estimates relative to the
     /// base, and whether the PSF is to change.
     public static let channels = 8
-    /// α: the share of the light that the scale follows.
-    static let lightShare: Float = 0.05
+    /// α: the share of the light that the scale follows, where the PSF stays and where it changes.
+    static let lightShares: (kept: Float, changed: Float) = (0.01, 0.05)
+    /// κ, in σ.
+    static let poissonShare: Float = 0.1
     /// λ of the Wiener filters: the weak one sharpens more, the strong one is the base.
     public static let regularisations: [Float] = [0.01, 0.1]
 
@@ -50,10 +53,11 @@ public struct RestorationInput: Sendable {
         }
         base = estimates.base
         let light = smooth(base, 1.5)
+        let lightShare = filter == nil ? Self.lightShares.kept : Self.lightShares.changed
         let noise = zip(noise, valid).map { $1 && $0.isFinite ? min(max($0, 0.3), 30) : 1 }
         scale = zip(noise, light).map { noise, light in
-            let share = Self.lightShare * light
-            return (noise * noise + share * share).squareRoot()
+            let share = lightShare * light
+            return (noise * noise + Self.poissonShare * abs(light) + share * share).squareRoot()
         }
         let (near, far) = (smooth(filled, 1), smooth(filled, 3))
         let count = pixels.count

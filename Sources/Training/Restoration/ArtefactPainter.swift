@@ -35,18 +35,29 @@ struct ArtefactPainter {
         }
     }
 
-    /// A straight line through the whole image with a Gaussian cross-section.
+    /// A straight line with a Gaussian cross-section: through the whole image, or with an end in it.
     mutating func trail(_ random: inout RandomNumbers) {
         let angle = random.uniform(0, .pi)
         let (x0, y0) = (random.uniform(0, Float(side)), random.uniform(0, Float(side)))
         let width = random.uniform(0.7, 2.2)
         let amplitude = 1.5 * pow(60, random.uniform())
+        let ends = random.uniform() < 0.5
         for y in 0..<side {
             for x in 0..<side {
                 let distance = ((Float(x) - x0) * sin(angle) - (Float(y) - y0) * cos(angle)) / width
-                if abs(distance) < 5 { light[y * side + x] += amplitude * exp(-distance * distance / 2) }
+                let along = (Float(x) - x0) * cos(angle) + (Float(y) - y0) * sin(angle)
+                // The place (x0, y0) is the end of the line.
+                if abs(distance) < 5 && (!ends || along > 0) {
+                    light[y * side + x] += amplitude * exp(-distance * distance / 2)
+                }
             }
         }
+    }
+
+    /// A pixel that is colder, or sometimes hotter, than its surroundings.
+    mutating func oddPixel(_ random: inout RandomNumbers) {
+        let offset = 4 * pow(30, random.uniform())
+        light[random.integer(below: side * side)] += random.uniform() < 0.75 ? -offset : offset
     }
 
     /// A column that holds no light, or the same charge everywhere.

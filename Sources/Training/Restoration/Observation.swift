@@ -93,11 +93,12 @@ public struct Observation: Sendable {
             rays -= 1
         }
         for _ in 0..<settings.trails { painter.trail(&random) }
+        for _ in 0..<settings.oddPixels { painter.oddPixel(&random) }
         let unmasked = painter.light
         for _ in 0..<settings.badColumns { painter.badColumn(&random) }
         for _ in 0..<settings.holes { painter.hole(&random) }
         valid = painter.dead.map { !$0 }
-        artefacts = zip(unmasked, noise).map { $0 > 1.5 * $1 }
+        artefacts = zip(unmasked, noise).map { abs($0) > 1.5 * $1 }
         for i in pixels.indices {
             pixels[i] += painter.light[i]
             if settings.masksArtefacts && artefacts[i] { valid[i] = false }

@@ -22,6 +22,8 @@ public struct ObservationSettings: Sendable, Codable, Equatable {
     /// Cosmic rays on a stamp, on average.
     public var cosmicRays: Float
     public var trails: Int
+    /// Single pixels that are cold or hot.
+    public var oddPixels: Int
     public var badColumns: Int
     public var holes: Int
     /// Whether artefacts are in the mask; else they are to be found.
@@ -38,7 +40,7 @@ public struct ObservationSettings: Sendable, Codable, Equatable {
         self.gain = gain
         (correlation, sky) = (.zero, .zero)
         (knowsVariance, masksArtefacts) = (true, true)
-        (cosmicRays, trails, badColumns, holes) = (0, 0, 0, 0)
+        (cosmicRays, trails, oddPixels, badColumns, holes) = (0, 0, 0, 0, 0)
         saturation = nil
     }
 
@@ -57,6 +59,7 @@ public struct ObservationSettings: Sendable, Codable, Equatable {
         sky = [between(-0.4, 0.4), between(-0.4, 0.4), between(-0.4, 0.4)]
         if happens(0.6) { cosmicRays = between(0.5, 5) }
         trails = happens(0.12) ? 1 : 0
+        oddPixels = happens(0.25) ? 1 + random.integer(below: 12) : 0
         badColumns = happens(0.08) ? 1 + random.integer(below: 2) : 0
         holes = happens(0.25) ? 1 + random.integer(below: 4) : 0
         masksArtefacts = happens(0.4)
