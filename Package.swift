@@ -86,6 +86,10 @@ let package = Package(
             name: "ModelsTests", dependencies: ["Models", "TestSupport"], exclude: ["Fixtures"], swiftSettings: swift),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "ImageProcessing", "TestSupport"], swiftSettings: swift),
+        .testTarget(
+            name: "InferenceTests",
+            dependencies: ["Inference", "Models", "ImageProcessing", "AstroIO", "Tensors", "TestSupport"],
+            swiftSettings: swift),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "PipelinesTests",

@@ -15,7 +15,7 @@ enum Companions {
     static func role(ofExtension name: String) -> Role? {
         switch name.uppercased() {
         case "WHT", "WEIGHT", "INVVAR", "IVAR", "INVERSE_VARIANCE": .weight
-        case "ERR", "ERROR", "SIGMA", "RMS", "UNCERT", "STDEV": .sigma
+        case "ERR", "ERROR", "SIGMA", "RMS", "UNCERT", "UNCERTAINTY", "STDEV": .sigma
         case "VARIANCE", "VAR": .variance
         case "DQ", "MASK", "DQMASK", "FLAGS", "BADPIX": .mask
         default: nil

@@ -38,6 +38,10 @@ public enum FITSImageWriter {
         public var quantization: Float
         public var writesMask: Bool
         public var writesVariance: Bool
+        /// EXTNAME of the image in the `.cube` layout.
+        public var imageName: String
+        /// Write the standard deviation as the extension `UNCERTAINTY` instead of the variance (`.cube` layout).
+        public var writesUncertainty: Bool
         /// HISTORY lines after those of the image's own history.
         public var history: [String]
         /// height × width numbers of sources, 0 for sky, rows from the bottom: an extension SEGMENTATION of the `cube` layout.
@@ -45,7 +49,8 @@ public enum FITSImageWriter {
 
         public init(
             layout: Layout = .cube, pixelFormat: PixelFormat = .float32, compression: Compression = .none,
-            quantization: Float = 16, writesMask: Bool = true, writesVariance: Bool = true, history: [String] = []
+            quantization: Float = 16, writesMask: Bool = true, writesVariance: Bool = true,
+            imageName: String = "IMAGE", writesUncertainty: Bool = false, history: [String] = []
         ) {
             self.layout = layout
             self.pixelFormat = pixelFormat
@@ -53,6 +58,8 @@ public enum FITSImageWriter {
             self.quantization = quantization
             self.writesMask = writesMask
             self.writesVariance = writesVariance
+            self.imageName = imageName
+            self.writesUncertainty = writesUncertainty
             self.history = history
         }
     }
@@ -91,7 +98,7 @@ public enum FITSImageWriter {
             try handle.createImage(bitpix: 8, axes: [])
             try handle.writeChecksum()
         }
-        var cards = [text("EXTNAME", "IMAGE")] + bandCards(image.bands)
+        var cards = [text("EXTNAME", options.imageName)] + bandCards(image.bands)
         cards += headerCards(image, options)
         try writePlane(image.pixels[...], axes: axes, cards: cards, options, to: &handle)
         let geometry = wcsCards(image)
@@ -99,8 +106,11 @@ public enum FITSImageWriter {
             try writeMask(mask[...], axes: axes, name: "MASK", cards: geometry, options, to: &handle)
         }
         if options.writesVariance, let variance = image.variance {
-            let cards = [text("EXTNAME", "VARIANCE")] + varianceCards(image) + geometry
-            try writePlane(variance[...], axes: axes, cards: cards, options.exact, to: &handle)
+            let deviations = options.writesUncertainty
+            let unit = deviations ? image.unit.map { [text("BUNIT", $0)] } ?? [] : varianceCards(image)
+            let cards = [text("EXTNAME", deviations ? "UNCERTAINTY" : "VARIANCE")] + unit + geometry
+            let plane = deviations ? variance.map { $0.squareRoot() } : variance
+            try writePlane(plane[...], axes: axes, cards: cards, options.exact, to: &handle)
         }
         if let segmentation = options.segmentation {
             precondition(
