@@ -1,0 +1,42 @@
+/// How a head on frozen vectors is trained.
+public struct HeadSettings: Sendable, Codable, Hashable {
+    /// Width between two layers; 0 for a linear head.
+    public var hidden: Int
+    /// Classifiers that are averaged.
+    public var members: Int
+    public var batchSize: Int
+    /// Steps, whatever the number of samples.
+    public var steps: Int
+    public var learningRate: Float
+    public var weightDecay: Float
+    public var dropout: Float
+    /// Of the targets of classes.
+    public var smoothing: Float
+    /// Parts of the training images that are held out in turn, to calibrate and to choose the weight decay.
+    public var folds: Int
+    public var seed: UInt64
+    public var workers: Int
+
+    public init(
+        hidden: Int = 0, members: Int = 1, batchSize: Int = 256, steps: Int = 400, learningRate: Float = 2e-3,
+        weightDecay: Float = 0.3, dropout: Float = 0.3, smoothing: Float = 0, folds: Int = 5, seed: UInt64 = 0,
+        workers: Int = 1
+    ) {
+        self.hidden = hidden
+        self.members = members
+        self.batchSize = batchSize
+        self.steps = steps
+        self.learningRate = learningRate
+        self.weightDecay = weightDecay
+        self.dropout = dropout
+        self.smoothing = smoothing
+        self.folds = folds
+        self.seed = seed
+        self.workers = workers
+    }
+
+    /// What does well on vectors of a pre-trained backbone.
+    public static func standard(hidden: Bool, seed: UInt64, workers: Int) -> HeadSettings {
+        HeadSettings(hidden: hidden ? 256 : 0, members: hidden ? 3 : 1, seed: seed, workers: workers)
+    }
+}

@@ -1,0 +1,85 @@
+import Kernels
+public import Models
+import Tensors
+
+/// Trains a head on frozen vectors: seconds for a thousand labels.
+///
+/// The training images are divided into folds; for each fold a head is trained on the others. What these heads say of images
+/// that they have not seen calibrates the probabilities. The head that is returned learnt from all training images.
+public struct HeadTrainer: Sendable {
+    public let settings: HeadSettings
+    let labels: MorphologyLabels
+    let features: MorphologyFeatures
+
+    /// What came out.
+    public struct Result: Sendable {
+        public var head: MorphologyHead
+        public var calibration: MorphologyCalibration
+        /// Samples a second of the last training, all members together counting once.
+        public var samplesPerSecond: Double
+    }
+
+    /// - Parameter features: a row for each image of the labels.
+    public init(_ settings: HeadSettings, features: MorphologyFeatures, labels: MorphologyLabels) {
+        precondition(features.count == labels.count, "[HeadTrainer] expected a vector a label")
+        self.settings = settings
+        self.features = features
+        self.labels = labels
+    }
+
+    /// - Parameters:
+    ///   - split: the test part is not looked at.
+    ///   - progress: called with the share of the work that is done.
+    public func train(_ split: LabelSplit, progress: (Double) -> Void = { _ in }) throws -> Result {
+        let folds = split.folds(settings.folds, of: labels, seed: settings.seed).filter { !$0.isEmpty }
+        var heldOut = HeldOutLogits()
+        let runs = Double(folds.count > 1 ? folds.count + 1 : 1)
+        if folds.count > 1 {
+            for (number, fold) in folds.enumerated() {
+                let held = Set(fold)
+                let head = try fit(split.train.filter { !held.contains($0) }).head
+                heldOut.append(features.logits(head, fold), of: fold)
+                progress(Double(number + 1) / runs)
+            }
+        }
+        let (head, speed) = try fit(split.train)
+        progress(1)
+        return Result(
+            head: head, calibration: CalibrationFit(labels.target).fit(heldOut, labels), samplesPerSecond: speed)
+    }
+
+    /// A head trained on some images.
+    public func fit(_ indices: [Int]) throws -> (head: MorphologyHead, samplesPerSecond: Double) {
+        let backend = CPUBackend(threads: 1)
+        let head = MorphologyHead(
+            features.width, hidden: settings.hidden, outputs: labels.target.outputCount, members: settings.members,
+            from: .random(seed: settings.seed, on: backend))
+        head.standardise(by: features.numbers(indices))
+        let task = MorphologyHeadTask(
+            target: labels.target, features: features, labels: labels.values, train: indices,
+            dropout: settings.dropout, smoothing: settings.smoothing)
+        let training = TrainerSettings(
+            batchSize: min(settings.batchSize, max(8, indices.count)), steps: settings.steps,
+            learningRate: settings.learningRate, warmup: 0.05,
+            optimizer: AdamW.Settings(weightDecay: settings.weightDecay), maximumGradientNorm: 10, seed: settings.seed,
+            workers: settings.workers)
+        var trainer = try Trainer(training, network: head, task: task) { MorphologyHead.isFixed($0) ? 0 : 1 }
+        var speed = 0.0
+        let trained = try trainer.run {
+            speed = $0.samplesPerSecond
+            return true
+        }
+        return (trained, speed)
+    }
+}
+
+/// Logits of images that the network was not trained on.
+struct HeldOutLogits {
+    var values: [Float] = []
+    var indices: [Int] = []
+
+    mutating func append(_ logits: [Float], of images: [Int]) {
+        values += logits
+        indices += images
+    }
+}
