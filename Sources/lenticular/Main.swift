@@ -17,7 +17,7 @@ struct Lenticular: ParsableCommand {
         subcommands: [
             RunCommand.self, EmbedCommand.self, FlagsCommand.self,
             ConfigCommand.self, InfoCommand.self, ViewCommand.self, SimulateCommand.self, PretrainCommand.self,
-            TrainCommand.self,
+            TrainCommand.self, ClassifyCommand.self,
             BenchCommand.self,
         ])
 }

@@ -39,6 +39,11 @@ public struct MorphologyHead: Module {
         }
     }
 
+    /// Sets the last layers to 0. Training from there answers nothing at random in directions that few labels say nothing about.
+    public func zeroOutputs() {
+        for member in members { member.output.weight.fill(0) }
+    }
+
     /// Whether a parameter is part of the standardisation, which is set and not trained.
     public static func isFixed(_ parameter: Parameter) -> Bool {
         parameter.name.hasSuffix("input_mean") || parameter.name.hasSuffix("input_scale")

@@ -2,8 +2,7 @@ public import Tensors
 
 /// One vector an image from the tokens of a backbone: what a head sees.
 ///
-/// Tokens are taken after one or several of the blocks, each time through the backbone's last norm. Inner blocks of a network that
-/// was pre-trained by masking hold more of what an object is than the last ones, which are close to pixels again.
+/// Tokens are taken after one or several of the blocks, each time through the backbone's last norm.
 public struct MorphologyPooling: Codable, Sendable, Hashable {
     /// What is taken from a set of tokens.
     public enum Statistic: String, Codable, Sendable, CaseIterable {
@@ -28,11 +27,9 @@ public struct MorphologyPooling: Codable, Sendable, Hashable {
         MorphologyPooling(layers: [backbone.blocks.count], statistics: [.classToken, .mean])
     }
 
-    /// All statistics after a half and all of the blocks: for heads on a frozen backbone.
+    /// All statistics after the last block: for heads on a frozen backbone. Inner blocks added nothing on Galaxy Zoo 2.
     public static func frozen(of backbone: VisionTransformer) -> MorphologyPooling {
-        let depth = backbone.blocks.count
-        return MorphologyPooling(
-            layers: Array(Set([(depth + 1) / 2, depth])).sorted(), statistics: Statistic.allCases)
+        MorphologyPooling(layers: [backbone.blocks.count], statistics: Statistic.allCases)
     }
 
     /// Numbers in the vector.

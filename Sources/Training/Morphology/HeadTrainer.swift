@@ -10,6 +10,7 @@ public struct HeadTrainer: Sendable {
     public let settings: HeadSettings
     let labels: MorphologyLabels
     let features: MorphologyFeatures
+    let reference: [Int]
 
     /// What came out.
     public struct Result: Sendable {
@@ -19,12 +20,17 @@ public struct HeadTrainer: Sendable {
         public var samplesPerSecond: Double
     }
 
-    /// - Parameter features: a row for each image of the labels.
-    public init(_ settings: HeadSettings, features: MorphologyFeatures, labels: MorphologyLabels) {
+    /// - Parameters:
+    ///   - features: a row for each image of the labels.
+    ///   - reference: images whose vectors, not labels, say how inputs are standardised: all that do not judge.
+    public init(
+        _ settings: HeadSettings, features: MorphologyFeatures, labels: MorphologyLabels, reference: [Int]
+    ) {
         precondition(features.count == labels.count, "[HeadTrainer] expected a vector a label")
         self.settings = settings
         self.features = features
         self.labels = labels
+        self.reference = reference
     }
 
     /// - Parameters:
@@ -54,7 +60,8 @@ public struct HeadTrainer: Sendable {
         let head = MorphologyHead(
             features.width, hidden: settings.hidden, outputs: labels.target.outputCount, members: settings.members,
             from: .random(seed: settings.seed, on: backend))
-        head.standardise(by: features.numbers(indices))
+        head.zeroOutputs()
+        head.standardise(by: features.numbers(reference))
         let task = MorphologyHeadTask(
             target: labels.target, features: features, labels: labels.values, train: indices,
             dropout: settings.dropout, smoothing: settings.smoothing)

@@ -40,6 +40,12 @@ public struct LabelSplit: Sendable, Codable, Equatable {
         }
     }
 
+    /// Images that do not judge, whether or not their labels are used.
+    public func reference(of labels: MorphologyLabels) -> [Int] {
+        let held = Set(test)
+        return (0..<labels.count).filter { !held.contains($0) }
+    }
+
     /// At most `count` training images of each class; of all, for labels and trees.
     public mutating func keep(perClass count: Int, of labels: MorphologyLabels, seed: UInt64) {
         train = LabelStrata(labels, among: train).shuffled(seed: seed, purpose: .few).flatMap { $0.prefix(count) }

@@ -6,7 +6,7 @@ struct BenchCommand: ParsableCommand {
         commandName: "bench",
         abstract: "Measure speed and quality on this machine.",
         discussion: "docs/benchmarks.md has the results so far, and the scripts that run the peers in turns.",
-        subcommands: [BackboneBenchCommand.self, AttentionBenchCommand.self, ProbeBenchCommand.self])
+        subcommands: [BackboneBenchCommand.self, AttentionBenchCommand.self, ProbeBenchCommand.self, LabelsBenchCommand.self])
 }
 
 /// What every `bench` command can do with its figures.

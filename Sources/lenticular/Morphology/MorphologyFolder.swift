@@ -1,5 +1,6 @@
 import ArgumentParser
 import AstroIO
+import Datasets
 import Foundation
 import Inference
 import Models

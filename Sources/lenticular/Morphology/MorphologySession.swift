@@ -96,7 +96,9 @@ struct MorphologySession {
         let clock = ContinuousClock()
         let start = clock.now
         let progress = Progress("training", total: 100, unit: "%", enabled: !quiet)
-        let result = try HeadTrainer(settings, features: features!, labels: labels).train(split) {
+        let result = try HeadTrainer(
+            settings, features: features!, labels: labels, reference: split.reference(of: labels)
+        ).train(split) {
             progress.update(Int($0 * 100))
         }
         progress.finish(100)
@@ -134,8 +136,9 @@ struct MorphologySession {
             }
             var head = HeadSettings.standard(hidden: false, seed: settings.seed, workers: min(settings.workers, 4))
             (head.members, head.folds) = (members, 1)
-            let used = Set(split.train)
-            network.head = try HeadTrainer(head, features: features!, labels: labels).fit(used.sorted()).head
+            network.head = try HeadTrainer(
+                head, features: features!, labels: labels, reference: split.reference(of: labels)
+            ).fit(split.train).head
         }
         let trainer = NetworkTrainer(settings, stamps: stamps, labels: labels)
         let progress = Progress("training", total: trainer.steps(split), unit: "steps", enabled: !quiet)
