@@ -7,13 +7,13 @@ import Models
 #endif
 
 /// Finds the calibration under which held-out images are most likely.
-struct CalibrationFit {
+package struct CalibrationFit {
     let target: MorphologyTarget
 
-    init(_ target: MorphologyTarget) { self.target = target }
+    package init(_ target: MorphologyTarget) { self.target = target }
 
     /// - Returns: no change where nothing was held out.
-    func fit(_ heldOut: HeldOutLogits, _ labels: MorphologyLabels) -> MorphologyCalibration {
+    package func fit(_ heldOut: HeldOutLogits, _ labels: MorphologyLabels) -> MorphologyCalibration {
         var calibration = MorphologyCalibration()
         guard !heldOut.indices.isEmpty else { return calibration }
         let outputs = target.outputCount

@@ -34,7 +34,8 @@ public enum DecisionTreeFile {
         return try parse(text, path: name)
     }
 
-    static func parse(_ text: String, path: String) throws -> DecisionTree {
+    /// The tree that a text describes.
+    package static func parse(_ text: String, path: String) throws -> DecisionTree {
         let root: Node?
         do { root = try Yams.compose(yaml: text) } catch {
             throw TrainingError(.file, path: path, reason: "is no YAML: \(error)")

@@ -12,14 +12,14 @@ public struct HeadSettings: Sendable, Codable, Hashable {
     public var dropout: Float
     /// Of the targets of classes.
     public var smoothing: Float
-    /// Parts of the training images that are held out in turn, to calibrate and to choose the weight decay.
+    /// Parts of the training images that are held out in turn, to calibrate.
     public var folds: Int
     public var seed: UInt64
     public var workers: Int
 
     public init(
-        hidden: Int = 0, members: Int = 1, batchSize: Int = 256, steps: Int = 400, learningRate: Float = 2e-3,
-        weightDecay: Float = 0.3, dropout: Float = 0.3, smoothing: Float = 0, folds: Int = 5, seed: UInt64 = 0,
+        hidden: Int = 0, members: Int = 1, batchSize: Int = 256, steps: Int = 400, learningRate: Float = 0.05,
+        weightDecay: Float = 1, dropout: Float = 0, smoothing: Float = 0, folds: Int = 5, seed: UInt64 = 0,
         workers: Int = 1
     ) {
         self.hidden = hidden
@@ -37,6 +37,9 @@ public struct HeadSettings: Sendable, Codable, Hashable {
 
     /// What does well on vectors of a pre-trained backbone.
     public static func standard(hidden: Bool, seed: UInt64, workers: Int) -> HeadSettings {
-        HeadSettings(hidden: hidden ? 256 : 0, members: hidden ? 3 : 1, seed: seed, workers: workers)
+        hidden
+            ? HeadSettings(
+                hidden: 256, members: 2, learningRate: 3e-3, weightDecay: 1, dropout: 0.3, seed: seed, workers: workers)
+            : HeadSettings(seed: seed, workers: workers)
     }
 }

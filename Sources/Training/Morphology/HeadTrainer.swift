@@ -81,11 +81,13 @@ public struct HeadTrainer: Sendable {
 }
 
 /// Logits of images that the network was not trained on.
-struct HeldOutLogits {
+package struct HeldOutLogits {
     var values: [Float] = []
     var indices: [Int] = []
 
-    mutating func append(_ logits: [Float], of images: [Int]) {
+    package init() {}
+
+    package mutating func append(_ logits: [Float], of images: [Int]) {
         values += logits
         indices += images
     }

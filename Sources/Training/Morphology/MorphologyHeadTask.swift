@@ -58,7 +58,7 @@ public struct MorphologyFeatures: Sendable {
     }
 
     /// Logits of some rows by a head, row by row.
-    func logits(_ head: MorphologyHead, _ indices: [Int]) -> [Float] {
+    package func logits(_ head: MorphologyHead, _ indices: [Int]) -> [Float] {
         stride(from: 0, to: indices.count, by: 1024).flatMap { start in
             head(rows(Array(indices[start..<min(start + 1024, indices.count)]), on: head.inputMean.backend)).floats()
         }

@@ -20,6 +20,20 @@ public struct MorphologyLabels: Sendable {
     /// Rows that repeat what another row says.
     public let repeatedRows: Int
 
+    package init(
+        target: MorphologyTarget, objects: [ObjectFiles], values: [Float], parts: [String?], failures: [LabelFailure] = [],
+        unlabelledRows: Int = 0, unlabelledImages: Int = 0, repeatedRows: Int = 0
+    ) {
+        self.target = target
+        self.objects = objects
+        self.values = values
+        self.parts = parts
+        self.failures = failures
+        self.unlabelledRows = unlabelledRows
+        self.unlabelledImages = unlabelledImages
+        self.repeatedRows = repeatedRows
+    }
+
     public var count: Int { objects.count }
     public var width: Int { target.labelWidth }
 

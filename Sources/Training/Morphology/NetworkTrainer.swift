@@ -47,7 +47,7 @@ public struct NetworkSettings: Sendable, Codable, Hashable {
 
     /// What the learning rate of a parameter is multiplied by: less the deeper it lies (layer-wise decay, Clark et al. 2020,
     /// arXiv 2003.10555).
-    func factor(of parameter: Parameter, depth: Int) -> Float {
+    package func factor(of parameter: Parameter, depth: Int) -> Float {
         if MorphologyHead.isFixed(parameter) { return 0 }
         guard parameter.name.hasPrefix("backbone.") else { return 1 }
         let rest = parameter.name.dropFirst("backbone.".count)

@@ -6,7 +6,7 @@ import Tensors
 import TestSupport
 import Testing
 
-@testable import Inference
+import Inference
 
 @Suite struct MorphologyClassifierTests {
     private let vit = ViTConfiguration(imageSize: 16, patchSize: 8, width: 16, depth: 2, heads: 2)

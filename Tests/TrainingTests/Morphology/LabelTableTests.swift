@@ -5,7 +5,7 @@ import Models
 import TestSupport
 import Testing
 
-@testable import Training
+import Training
 
 @Suite struct LabelTableTests {
     private func objects(_ paths: [String]) -> [ObjectFiles] {

@@ -4,7 +4,7 @@ import Models
 import Tensors
 import Testing
 
-@testable import Training
+import Training
 
 /// Small problems that can be solved, from vectors and from pixels.
 @Suite struct MorphologyTrainingTests {
@@ -20,8 +20,12 @@ import Testing
     private func clouds(_ count: Int, width: Int = 16) -> (features: MorphologyFeatures, classes: [Int]) {
         var random = RandomNumbers(seed: 5)
         let classes = (0..<count).map { $0 % 3 }
-        let values = classes.flatMap { name in
-            (0..<width).map { channel in random.normal() + (channel % 3 == name ? 1.2 : 0) + 40 * Float(channel) }
+        var values: [Float] = []
+        for name in classes {
+            for channel in 0..<width {
+                let centre: Float = channel % 3 == name ? 1.2 : 0
+                values.append(random.normal() + centre + 40 * Float(channel))
+            }
         }
         return (MorphologyFeatures(values, width: width), classes)
     }
@@ -61,9 +65,13 @@ import Testing
         var random = RandomNumbers(seed: 9)
         let target = MorphologyTarget.classes(["a", "b"])
         let logits = (0..<4000).map { _ in 2 * random.normal() }
-        let truths = logits.map { random.uniform() < 1 / (1 + Float(1) / expf($0)) ? Float(1) : 0 }
+        let truths: [Float] = logits.map { logit in
+            let probability: Float = 1 / (1 + expf(-logit))
+            return random.uniform() < probability ? 1 : 0
+        }
         var heldOut = HeldOutLogits()
-        heldOut.append(logits.flatMap { [0, 3 * $0] }, of: Array(logits.indices))
+        let confident: [Float] = logits.flatMap { [Float(0), 3 * $0] }
+        heldOut.append(confident, of: Array(logits.indices))
         let calibration = CalibrationFit(target).fit(heldOut, labels(target, truths))
         #expect(abs(calibration.temperatures[0] - 3) < 0.3)
     }
@@ -116,7 +124,8 @@ import Testing
         var pixels: [Float] = []
         let classes = (0..<count).map { $0 % 2 }
         for name in classes {
-            for _ in 0..<(3 * side * side) { pixels.append(random.normal() * 0.5 + (name == 1 ? 0.5 : -0.5)) }
+            let brightness: Float = name == 1 ? 0.5 : -0.5
+            for _ in 0..<(3 * side * side) { pixels.append(random.normal() * 0.5 + brightness) }
         }
         let stamps = try StampsInMemory(pixels, channels: 3, side: side, size: size)
         let labels = labels(.classes(["dark", "bright"]), classes.map(Float.init))
@@ -141,7 +150,8 @@ import Testing
     }
 
     @Test func fewLabelsBeginWithOneOfEachClass() throws {
-        let labels = labels(.classes(["a", "b", "c"]), (0..<60).map { $0 < 40 ? 0 : $0 < 55 ? 1 : 2 })
+        let values = [Float](repeating: 0, count: 40) + [Float](repeating: 1, count: 15) + [2, 2, 2, 2, 2]
+        let labels = labels(.classes(["a", "b", "c"]), values)
         let split = try LabelEfficiencySplit(
             labels, counts: [2, 3, 20], seeds: 2, testShare: 0.4, pair: (["a"], ["c"]))
         for task in split.tasks {
