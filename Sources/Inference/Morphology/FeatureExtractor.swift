@@ -30,7 +30,8 @@ public struct FeatureExtractor: Sendable {
         let layers = pooling.layers.map(String.init).joined(separator: "-")
         let statistics = pooling.statistics.map { $0.rawValue.prefix(1) }.joined()
         let crop = "\(backbone.normalization.crop)".filter { $0.isLetter || $0.isNumber || $0 == "." }
-        return "\(digest.prefix(16))-\(layers)-\(statistics)-\(views)-\(backbone.stampSize)-\(crop)-\(backbone.execution.precision)"
+        return
+            "\(digest.prefix(16))-\(layers)-\(statistics)-\(views)-\(backbone.stampSize)-\(crop)-\(backbone.execution.precision)"
     }
 
     /// Vectors of objects; objects that cannot be read are left out and named.
@@ -54,7 +55,8 @@ public struct FeatureExtractor: Sendable {
             try FeatureCache(folder: folder, name: cacheName, width: self.width)
         }
         let keys = objects.map { FeatureCache.key($0.paths) }
-        let wanted = cache.map { cache in objects.indices.filter { !cache.contains(keys[$0]) } } ?? Array(objects.indices)
+        let wanted =
+            cache.map { cache in objects.indices.filter { !cache.contains(keys[$0]) } } ?? Array(objects.indices)
         var fresh: [Int: [Float]] = [:]
         var failures: [(index: Int, reason: String)] = []
         let reader = StampReader(normalization: backbone.normalization)
@@ -82,7 +84,9 @@ public struct FeatureExtractor: Sendable {
             write: { piece, result in
                 failures += result.failures.map { (index: $0.0, reason: $0.1) }
                 // Two objects may be one file.
-                let new = cache.map { cache in result.indices.indices.filter { !cache.contains(keys[result.indices[$0]]) } }
+                let new = cache.map { cache in
+                    result.indices.indices.filter { !cache.contains(keys[result.indices[$0]]) }
+                }
                 if let cache, let new {
                     try cache.append(
                         new.map { keys[result.indices[$0]] },
@@ -98,7 +102,11 @@ public struct FeatureExtractor: Sendable {
         let failed = Set(failures.map(\.index))
         let indices = objects.indices.filter { !failed.contains($0) }
         let values: [Float]
-        if let cache { values = try cache.values(indices.map { keys[$0] }) } else { values = indices.flatMap { fresh[$0]! } }
+        if let cache {
+            values = try cache.values(indices.map { keys[$0] })
+        } else {
+            values = indices.flatMap { fresh[$0]! }
+        }
         return Features(indices: indices, values: values, failures: failures, computed: wanted.count - failures.count)
     }
 }

@@ -18,7 +18,8 @@ public struct MorphologyClassifier: Sendable {
     /// A model of parts.
     ///
     /// - Parameter backbone: that which the head learnt on; of the network's own only the normalisation counts.
-    public init(_ network: MorphologyNetwork, _ configuration: MorphologyConfiguration, on backbone: MorphologyBackbone) {
+    public init(_ network: MorphologyNetwork, _ configuration: MorphologyConfiguration, on backbone: MorphologyBackbone)
+    {
         self.network = network
         self.configuration = configuration
         self.backbone =
@@ -90,7 +91,8 @@ public struct MorphologyClassifier: Sendable {
     public func answers(_ stamps: [Float]) -> [MorphologyAnswer] {
         guard !stamps.isEmpty else { return [] }
         guard network.backbone != nil else {
-            return answers(features: backbone.features(of: stamps, pooling: configuration.pooling, views: configuration.views))
+            return answers(
+                features: backbone.features(of: stamps, pooling: configuration.pooling, views: configuration.views))
         }
         var sum: [Float] = []
         for view in 0..<configuration.views {

@@ -64,7 +64,9 @@ public enum MorphologyTable {
     }
 
     /// A few words that say what an object is, and how sure that is.
-    public static func summary(_ target: MorphologyTarget, _ answer: MorphologyAnswer) -> (text: String, certainty: Double) {
+    public static func summary(_ target: MorphologyTarget, _ answer: MorphologyAnswer) -> (
+        text: String, certainty: Double
+    ) {
         switch target {
         case .classes(let names):
             let place = best(answer.values[...])
@@ -79,8 +81,11 @@ public enum MorphologyTable {
     }
 
     private static func parentText(_ question: DecisionTree.Question) -> String {
-        guard let parent = question.parent else { return "Share of volunteers expected to be asked '\(question.name)': all" }
-        return "Share of volunteers expected to be asked '\(question.name)', after '\(parent.answer)' to '\(parent.question)';"
+        guard let parent = question.parent else {
+            return "Share of volunteers expected to be asked '\(question.name)': all"
+        }
+        return
+            "Share of volunteers expected to be asked '\(question.name)', after '\(parent.answer)' to '\(parent.question)';"
             + " its answers mean little where this is below 0.5"
     }
 

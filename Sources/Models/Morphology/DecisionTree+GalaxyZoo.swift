@@ -39,7 +39,9 @@ extension DecisionTree {
             ("spiral-arm-count", ["1", "2", "3", "4", "more-than-4", "cant-tell"], ("has-spiral-arms", "yes")),
         ],
         columns: [
-            "smooth-or-featured": ["t01_smooth_or_features", "a01_smooth", "a02_features_or_disk", "a03_star_or_artifact"],
+            "smooth-or-featured": [
+                "t01_smooth_or_features", "a01_smooth", "a02_features_or_disk", "a03_star_or_artifact",
+            ],
             "disk-edge-on": ["t02_edgeon", "a04_yes", "a05_no"],
             "bar": ["t03_bar", "a06_bar", "a07_no_bar"],
             "has-spiral-arms": ["t04_spiral", "a08_spiral", "a09_no_spiral"],

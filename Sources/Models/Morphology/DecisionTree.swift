@@ -77,7 +77,9 @@ public struct DecisionTree: Codable, Sendable, Hashable {
 
     private func validate() throws(ModelError) {
         func check(_ condition: Bool, _ reason: String) throws(ModelError) {
-            guard condition else { throw ModelError(.invalidConfiguration, reason: "decision tree '\(name)': \(reason)") }
+            guard condition else {
+                throw ModelError(.invalidConfiguration, reason: "decision tree '\(name)': \(reason)")
+            }
         }
         try check(!questions.isEmpty, "there are no questions")
         var known: Set<String> = []
@@ -85,11 +87,13 @@ public struct DecisionTree: Codable, Sendable, Hashable {
         for question in questions {
             try check(!question.name.isEmpty, "a question has no name")
             try check(known.insert(question.name).inserted, "the question '\(question.name)' occurs twice")
-            try check(question.answers.count > 1, "'\(question.name)' has \(question.answers.count) answers, 2 are needed")
+            try check(
+                question.answers.count > 1, "'\(question.name)' has \(question.answers.count) answers, 2 are needed")
             if let parent = question.parent {
                 try check(
                     answers.contains(parent),
-                    "'\(question.name)' follows the answer '\(parent.answer)' of '\(parent.question)', which no earlier question has")
+                    "'\(question.name)' follows the answer '\(parent.answer)' of '\(parent.question)', which no earlier question has"
+                )
             }
             for answer in question.answers {
                 try check(!answer.name.isEmpty, "'\(question.name)' has an answer without a name")

@@ -1,10 +1,10 @@
+public import Tensors
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
-
-public import Tensors
 
 extension MorphologyTarget {
     /// The mean loss of logits: cross-entropy of classes; logistic loss of the labels that are known; for a tree the negative

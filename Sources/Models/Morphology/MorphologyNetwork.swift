@@ -51,7 +51,8 @@ public struct MorphologyConfiguration: Codable, Sendable, Hashable {
             throw ModelError(.invalidConfiguration, reason: "the settings describe no possible morphology model")
         }
         switch target {
-        case .labels(let names) where calibration.temperatures.count != 1 && calibration.temperatures.count != names.count:
+        case .labels(let names)
+        where calibration.temperatures.count != 1 && calibration.temperatures.count != names.count:
             throw ModelError(.invalidConfiguration, reason: "there are not as many temperatures as labels")
         // A file's tree did not pass the checks of the initialiser.
         case .tree(let tree): _ = try DecisionTree(name: tree.name, questions: tree.questions)

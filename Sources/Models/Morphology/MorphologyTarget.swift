@@ -11,7 +11,8 @@ public enum MorphologyTarget: Codable, Sendable, Hashable {
     public var names: [String] {
         switch self {
         case .classes(let names), .labels(let names): names
-        case .tree(let tree): tree.questions.flatMap { question in question.answers.map { "\(question.name)_\($0.name)" } }
+        case .tree(let tree):
+            tree.questions.flatMap { question in question.answers.map { "\(question.name)_\($0.name)" } }
         }
     }
 

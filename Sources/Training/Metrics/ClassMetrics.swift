@@ -14,13 +14,15 @@ public struct ClassMetrics: Sendable {
     ///   - labels: the true classes.
     public init(probabilities: [Double], labels: [Int], classCount: Int) {
         precondition(
-            probabilities.count == labels.count * classCount, "[ClassMetrics] expected \(classCount) probabilities a label")
+            probabilities.count == labels.count * classCount,
+            "[ClassMetrics] expected \(classCount) probabilities a label")
         self.probabilities = probabilities
         self.labels = labels
         self.classCount = classCount
         curves = (0..<classCount).map { name in
             ROCCurve(
-                scores: labels.indices.map { probabilities[$0 * classCount + name] }, positives: labels.map { $0 == name })
+                scores: labels.indices.map { probabilities[$0 * classCount + name] },
+                positives: labels.map { $0 == name })
         }
         predicted = labels.indices.map { row in
             let start = row * classCount

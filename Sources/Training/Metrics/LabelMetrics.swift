@@ -44,7 +44,8 @@ public struct LabelMetrics: Sendable {
         return [
             "auc": curve.area(weights: weights), "accuracy": (table[0][0] + table[1][1]) / total,
             "balanced_accuracy": recalls.reduce(0, +) / Double(recalls.count),
-            "f1": mentioned > 0 ? 2 * table[1][1] / mentioned : 0, "log_loss": logLoss / total, "brier": squares / total,
+            "f1": mentioned > 0 ? 2 * table[1][1] / mentioned : 0, "log_loss": logLoss / total,
+            "brier": squares / total,
             "calibration_error": reliability.expectedError(weights: weights),
             "rmse": (squares / total).squareRoot(), "mean_deviation": deviations / total,
             "rmse_baseline": (constant / total).squareRoot(),

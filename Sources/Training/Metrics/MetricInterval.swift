@@ -42,7 +42,8 @@ public struct Bootstrap: Sendable {
         for (name, value) in values {
             let sorted = (samples[name] ?? []).sorted()
             result[name] = MetricInterval(
-                value: value, low: Self.percentile(sorted, 0.025) ?? value, high: Self.percentile(sorted, 0.975) ?? value)
+                value: value, low: Self.percentile(sorted, 0.025) ?? value,
+                high: Self.percentile(sorted, 0.975) ?? value)
         }
         return result
     }

@@ -47,6 +47,15 @@ package struct CalibrationFit {
         return calibration
     }
 
+    /// Negative log likelihood of all held-out images.
+    func loss(_ heldOut: HeldOutLogits, _ labels: MorphologyLabels, _ calibration: MorphologyCalibration) -> Double {
+        let outputs = target.outputCount
+        return heldOut.indices.enumerated().reduce(0) { sum, item in
+            let logits = heldOut.values[(item.offset * outputs)..<((item.offset + 1) * outputs)]
+            return sum + loss(logits, labels.value(item.element), calibration, nil)
+        }
+    }
+
     /// Negative log likelihood of one image, of one label only where given.
     private func loss(
         _ logits: ArraySlice<Float>, _ truth: ArraySlice<Float>, _ calibration: MorphologyCalibration, _ label: Int?

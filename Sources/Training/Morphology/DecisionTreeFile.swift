@@ -1,5 +1,5 @@
-public import Models
 import Foundation
+public import Models
 import Yams
 
 /// Reads decision trees from YAML.
@@ -26,7 +26,9 @@ public enum DecisionTreeFile {
         guard name.contains("/") || name.contains(".") else {
             throw TrainingError(
                 .invalidConfiguration,
-                reason: "no tree is called '\(name)'; there are \(DecisionTree.builtIn.keys.sorted().joined(separator: ", ")), or a YAML file")
+                reason:
+                    "no tree is called '\(name)'; there are \(DecisionTree.builtIn.keys.sorted().joined(separator: ", ")), or a YAML file"
+            )
         }
         guard let text = try? String(contentsOfFile: name, encoding: .utf8) else {
             throw TrainingError(.file, path: name, reason: "cannot be read")
@@ -46,13 +48,19 @@ public enum DecisionTreeFile {
         }
         // Scalars as they are written: `yes` and `no` are answers here, not truth values.
         func scalar(_ node: Node?, _ what: String, in parent: Node?) throws -> String {
-            guard case .scalar(let found)? = node, !found.string.isEmpty else { throw failure(node ?? parent, "expected \(what)") }
+            guard case .scalar(let found)? = node, !found.string.isEmpty else {
+                throw failure(node ?? parent, "expected \(what)")
+            }
             return found.string
         }
         func fields(_ node: Node, _ known: Set<String>) throws -> Node.Mapping {
-            guard case .mapping(let mapping) = node else { throw failure(node, "expected \(known.sorted().joined(separator: ", "))") }
+            guard case .mapping(let mapping) = node else {
+                throw failure(node, "expected \(known.sorted().joined(separator: ", "))")
+            }
             for key in mapping.keys where !known.contains(key.scalar?.string ?? "") {
-                throw failure(key, "unknown key '\(key.scalar?.string ?? "")'; known are \(known.sorted().joined(separator: ", "))")
+                throw failure(
+                    key,
+                    "unknown key '\(key.scalar?.string ?? "")'; known are \(known.sorted().joined(separator: ", "))")
             }
             return mapping
         }
@@ -62,7 +70,9 @@ public enum DecisionTreeFile {
         let questions = try list.map { node in
             let question = try fields(node, ["name", "answers", "parent"])
             let name = try scalar(question["name"], "the name of a question", in: node)
-            guard case .sequence(let answers)? = question["answers"] else { throw failure(node, "expected a list of answers") }
+            guard case .sequence(let answers)? = question["answers"] else {
+                throw failure(node, "expected a list of answers")
+            }
             var parent: DecisionTree.Parent?
             if let given = question["parent"] {
                 let parts = try scalar(given, "question/answer", in: node).split(separator: "/").map(String.init)

@@ -16,6 +16,8 @@ public struct HeadTrainer: Sendable {
     public struct Result: Sendable {
         public var head: MorphologyHead
         public var calibration: MorphologyCalibration
+        /// Which of the settings' strengths did best on held-out images.
+        public var strength: Float
         /// Samples a second of the last training, all members together counting once.
         public var samplesPerSecond: Double
     }
@@ -38,24 +40,33 @@ public struct HeadTrainer: Sendable {
     ///   - progress: called with the share of the work that is done.
     public func train(_ split: LabelSplit, progress: (Double) -> Void = { _ in }) throws -> Result {
         let folds = split.folds(settings.folds, of: labels, seed: settings.seed).filter { !$0.isEmpty }
-        var heldOut = HeldOutLogits()
-        let runs = Double(folds.count > 1 ? folds.count + 1 : 1)
-        if folds.count > 1 {
-            for (number, fold) in folds.enumerated() {
+        var best = (strength: settings.strengths[0], calibration: MorphologyCalibration(), loss: Double.infinity)
+        let runs = Double(folds.count > 1 ? folds.count * settings.strengths.count + 1 : 1)
+        var done = 0.0
+        for strength in settings.strengths where folds.count > 1 {
+            var heldOut = HeldOutLogits()
+            for fold in folds {
                 let held = Set(fold)
-                let head = try fit(split.train.filter { !held.contains($0) }).head
+                let head = try fit(split.train.filter { !held.contains($0) }, strength: strength).head
                 heldOut.append(features.logits(head, fold), of: fold)
-                progress(Double(number + 1) / runs)
+                done += 1
+                progress(done / runs)
             }
+            let fit = CalibrationFit(labels.target)
+            let calibration = fit.fit(heldOut, labels)
+            let loss = fit.loss(heldOut, labels, calibration)
+            if loss < best.loss { best = (strength, calibration, loss) }
         }
-        let (head, speed) = try fit(split.train)
+        let (head, speed) = try fit(split.train, strength: best.strength)
         progress(1)
         return Result(
-            head: head, calibration: CalibrationFit(labels.target).fit(heldOut, labels), samplesPerSecond: speed)
+            head: head, calibration: best.calibration, strength: best.strength, samplesPerSecond: speed)
     }
 
     /// A head trained on some images.
-    public func fit(_ indices: [Int]) throws -> (head: MorphologyHead, samplesPerSecond: Double) {
+    ///
+    /// - Parameter strength: see ``HeadSettings/strengths``.
+    public func fit(_ indices: [Int], strength: Float = 1) throws -> (head: MorphologyHead, samplesPerSecond: Double) {
         let backend = CPUBackend(threads: 1)
         let head = MorphologyHead(
             features.width, hidden: settings.hidden, outputs: labels.target.outputCount, members: settings.members,
@@ -67,8 +78,9 @@ public struct HeadTrainer: Sendable {
             dropout: settings.dropout, smoothing: settings.smoothing)
         let training = TrainerSettings(
             batchSize: min(settings.batchSize, max(8, indices.count)), steps: settings.steps,
-            learningRate: settings.learningRate, warmup: 0.05,
-            optimizer: AdamW.Settings(weightDecay: settings.weightDecay), maximumGradientNorm: 10, seed: settings.seed,
+            learningRate: settings.learningRate / strength, warmup: 0.05,
+            optimizer: AdamW.Settings(weightDecay: settings.weightDecay * strength), maximumGradientNorm: 10,
+            seed: settings.seed,
             workers: settings.workers)
         var trainer = try Trainer(training, network: head, task: task) { MorphologyHead.isFixed($0) ? 0 : 1 }
         var speed = 0.0

@@ -55,7 +55,8 @@ public struct LabelEfficiencySplit: Codable, Sendable {
         for task in tasks where task.images.count - task.test.count < (counts.max() ?? 0) {
             throw TrainingError(
                 .invalidConfiguration,
-                reason: "there are \(task.images.count - task.test.count) images to train on, fewer than \(counts.max()!)")
+                reason:
+                    "there are \(task.images.count - task.test.count) images to train on, fewer than \(counts.max()!)")
         }
     }
 }
@@ -123,7 +124,8 @@ public struct LabelEfficiencyCurve: Codable, Sendable {
         guard let place = means.firstIndex(where: { $0 >= area }) else { return nil }
         guard place > 0 else { return Double(labels[0]) }
         let share = (area - means[place - 1]) / (means[place] - means[place - 1])
-        return Double(labels[place - 1]) * LabelEfficiencyCurve.power(
-            Double(labels[place]) / Double(labels[place - 1]), share)
+        return Double(labels[place - 1])
+            * LabelEfficiencyCurve.power(
+                Double(labels[place]) / Double(labels[place - 1]), share)
     }
 }

@@ -56,7 +56,9 @@ struct LabelReader {
                 var cells: [Float] = []
                 for (place, column) in votes.enumerated() {
                     let value = column?[row] ?? 0
-                    if value < 0 || value.isInfinite { return .bad("answer \(place + 1): \(value) is no number of votes") }
+                    if value < 0 || value.isInfinite {
+                        return .bad("answer \(place + 1): \(value) is no number of votes")
+                    }
                     cells.append(value.isNaN ? 0 : Float(value))
                 }
                 return cells.allSatisfy { $0 == 0 } ? .missing : .known(cells)

@@ -32,7 +32,9 @@ public struct LabelSplit: Sendable, Codable, Equatable {
             default:
                 throw TrainingError(
                     .invalidConfiguration,
-                    reason: "column '\(column)' says '\(part ?? "")' of \(labels.objects[index].id); expected train, val or test")
+                    reason:
+                        "column '\(column)' says '\(part ?? "")' of \(labels.objects[index].id); expected train, val or test"
+                )
             }
         }
         guard !train.isEmpty else {

@@ -38,7 +38,8 @@ public struct LabelTable: Sendable {
         guard files != nil || ids != nil else {
             throw TrainingError(
                 .invalidConfiguration, path: path,
-                reason: "has neither a column of file names (\(ColumnRole.file.names.prefix(3).joined(separator: ", ")) …) "
+                reason:
+                    "has neither a column of file names (\(ColumnRole.file.names.prefix(3).joined(separator: ", ")) …) "
                     + "nor one of ids (\(ColumnRole.identifier.names.prefix(2).joined(separator: ", ")) …)")
         }
         self.files = files ?? [[String]](repeating: [], count: rows)
@@ -59,7 +60,8 @@ public struct LabelTable: Sendable {
             objects.append(FileDiscovery.object(joining: paths))
         }
         guard !objects.isEmpty else {
-            throw TrainingError(.invalidConfiguration, path: path, reason: "names no image that is there; say where they are")
+            throw TrainingError(
+                .invalidConfiguration, path: path, reason: "names no image that is there; say where they are")
         }
         return objects
     }
@@ -100,7 +102,9 @@ public struct LabelTable: Sendable {
         var parts: [String?] = []
         for object in rowsOf.keys.sorted() {
             let rows = rowsOf[object]!
-            let same = rows.allSatisfy { row in zip(row.value, rows[0].value).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN } }
+            let same = rows.allSatisfy { row in
+                zip(row.value, rows[0].value).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN }
+            }
             guard same else {
                 let numbers = rows.map { "\($0.row + 1)" }.joined(separator: ", ")
                 for (row, _) in rows {
@@ -154,7 +158,8 @@ public struct LabelTable: Sendable {
             guard poor.isEmpty else {
                 let list = poor.map { "'\($0.0)' \(Int($0.1))" }.joined(separator: ", ")
                 throw failure(
-                    "classes with fewer than \(minimumPerClass) images: \(list); leave them out with --classes, or merge them")
+                    "classes with fewer than \(minimumPerClass) images: \(list); leave them out with --classes, or merge them"
+                )
             }
         case .labels(let names):
             for (label, name) in names.enumerated() {
@@ -164,7 +169,8 @@ public struct LabelTable: Sendable {
                 }
             }
         case .tree(let tree):
-            for (question, range) in zip(tree.questions, tree.answerRanges) where labels.counts[range].reduce(0, +) == 0 {
+            for (question, range) in zip(tree.questions, tree.answerRanges) where labels.counts[range].reduce(0, +) == 0
+            {
                 throw failure("the question '\(question.name)' has no votes; leave it out of the tree")
             }
         }

@@ -79,7 +79,8 @@ public struct MorphologyCurves: Sendable {
         switch target {
         case .classes(let names):
             classes = ClassMetrics(
-                probabilities: answers.flatMap(\.values), labels: truths.map { Int($0.first!) }, classCount: names.count)
+                probabilities: answers.flatMap(\.values), labels: truths.map { Int($0.first!) }, classCount: names.count
+            )
         case .labels(let names):
             for (place, name) in names.enumerated() {
                 let known = truths.indices.filter { !cell(truths[$0], place).isNaN }

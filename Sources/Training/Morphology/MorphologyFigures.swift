@@ -27,7 +27,8 @@ public struct MorphologyFigures {
                 "confusion.png")
             try save(roc(names.indices.map { (names[$0], classes.curve(of: $0)) }), "roc.png")
             try save(
-                reliability([("confidence", classes.confidence)], "probability of the predicted class", "how often right"),
+                reliability(
+                    [("confidence", classes.confidence)], "probability of the predicted class", "how often right"),
                 "reliability.png")
         }
         if !curves.labels.isEmpty {
@@ -60,7 +61,8 @@ public struct MorphologyFigures {
         return plot.draw()
     }
 
-    private func reliability(_ parts: [(name: String, reliability: Reliability)], _ x: String, _ y: String) -> RGBImage {
+    private func reliability(_ parts: [(name: String, reliability: Reliability)], _ x: String, _ y: String) -> RGBImage
+    {
         var plot = Plot(title: "Reliability", xLabel: x, yLabel: y)
         plot.curves = [.init("perfect", x: [0, 1], y: [0, 1], color: 5, isDashed: true)]
         for (place, part) in parts.enumerated() {

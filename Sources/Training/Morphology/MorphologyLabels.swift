@@ -21,7 +21,8 @@ public struct MorphologyLabels: Sendable {
     public let repeatedRows: Int
 
     package init(
-        target: MorphologyTarget, objects: [ObjectFiles], values: [Float], parts: [String?], failures: [LabelFailure] = [],
+        target: MorphologyTarget, objects: [ObjectFiles], values: [Float], parts: [String?],
+        failures: [LabelFailure] = [],
         unlabelledRows: Int = 0, unlabelledImages: Int = 0, repeatedRows: Int = 0
     ) {
         self.target = target

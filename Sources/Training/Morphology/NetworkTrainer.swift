@@ -111,7 +111,8 @@ public struct NetworkTrainer {
             validationInterval: max(1, steps / 20))
         let depth = network.backbone?.blocks.count ?? 0
         var trainer = try Trainer(
-            training, network: network, task: task, folder: folder, description: "\(settings) \(labels.target) \(labels.count)"
+            training, network: network, task: task, folder: folder,
+            description: "\(settings) \(labels.target) \(labels.count)"
         ) { settings.factor(of: $0, depth: depth) }
         let trained = try trainer.run(report)
         guard trainer.step == steps else { return nil }

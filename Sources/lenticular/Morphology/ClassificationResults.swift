@@ -46,7 +46,9 @@ struct ClassificationResults {
         model: (name: String, sha256: String), sheet: Int, reader: StampReader
     ) throws {
         let columns = [
-            Column("id_str", .string(rows.map(\.object.id)), ucd: "meta.id;meta.main", description: "Unique name of the object"),
+            Column(
+                "id_str", .string(rows.map(\.object.id)), ucd: "meta.id;meta.main",
+                description: "Unique name of the object"),
             Column(
                 "file_loc", .string(rows.map { $0.object.paths.joined(separator: ";") }), ucd: "meta.ref.url",
                 description: "File, or files joined by ';'"),
@@ -80,7 +82,8 @@ struct ClassificationResults {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try encoder.encode([
-            "program": "lenticular", "version": ProgramVersion.current, "model": model.name, "model_sha256": model.sha256,
+            "program": "lenticular", "version": ProgramVersion.current, "model": model.name,
+            "model_sha256": model.sha256,
             "command_line": CommandLine.arguments.joined(separator: " "), "objects": "\(rows.count)",
             "failures": "\(failures.count)", "finished": Date.now.formatted(.iso8601),
         ]).write(to: URL(fileURLWithPath: folder + "/provenance.json"), options: .atomic)

@@ -49,7 +49,8 @@ struct ClassifyCommand: ParsableCommand {
 
     func validate() throws {
         if workers < 1 || !(0...2000).contains(sheet) || precision == .int8 {
-            throw ValidationError("workers must be positive, thumbnails at most 2000, and precision float32 or bfloat16")
+            throw ValidationError(
+                "workers must be positive, thumbnails at most 2000, and precision float32 or bfloat16")
         }
     }
 

@@ -59,7 +59,10 @@ struct LabelsBenchCommand: ParsableCommand {
         let numbers = counts.split(separator: ",").map { Int($0) }
         guard !numbers.isEmpty, numbers.allSatisfy({ ($0 ?? 0) > 1 }), seeds > 0, workers > 0,
             (0.01...0.9).contains(testShare), [1, 4, 8].contains(views)
-        else { throw ValidationError("expected counts of 2 and more, a test share between 0.01 and 0.9, and 1, 4 or 8 views") }
+        else {
+            throw ValidationError(
+                "expected counts of 2 and more, a test share between 0.01 and 0.9, and 1, 4 or 8 views")
+        }
         for name in methods.split(separator: ",") where LabelEfficiencyRunner.Method(rawValue: String(name)) == nil {
             throw ValidationError("--methods: there is no '\(name)'; expected frozen, finetune or scratch")
         }
@@ -112,7 +115,8 @@ struct LabelsBenchCommand: ParsableCommand {
     }
 
     private func report(_ task: LabelEfficiencySplit.Task, _ curves: [LabelEfficiencyCurve]) throws {
-        let title = task.name == "pair" ? "\(task.classes[0]) against \(task.classes[1])" : "\(task.classes.count) classes"
+        let title =
+            task.name == "pair" ? "\(task.classes[0]) against \(task.classes[1])" : "\(task.classes.count) classes"
         print("\n\(title): AUC on \(task.test.count) images, mean of the seeds (standard deviation)")
         let counts = Set(curves.flatMap(\.labels)).sorted()
         let table = TextTable([.init("method", 22)] + counts.map { .init("\($0)", 13, right: true) })
@@ -129,9 +133,12 @@ struct LabelsBenchCommand: ParsableCommand {
         }
         for other in curves.dropFirst() {
             let ratios = zip(other.labels, other.means).compactMap { count, area in
-                curves[0].labelsNeeded(for: area).map { "\(fixed(Double(count) / $0, 1)) (AUC \(fixed(area, 3)), \(count) labels)" }
+                curves[0].labelsNeeded(for: area).map {
+                    "\(fixed(Double(count) / $0, 1)) (AUC \(fixed(area, 3)), \(count) labels)"
+                }
             }
-            print("labels that \(other.method) needs, by those of \(curves[0].method): \(ratios.joined(separator: "; "))")
+            print(
+                "labels that \(other.method) needs, by those of \(curves[0].method): \(ratios.joined(separator: "; "))")
         }
         var plot = Plot(title: title, xLabel: "labels", yLabel: "area under the ROC curve")
         plot.curves = curves.enumerated().map { place, curve in

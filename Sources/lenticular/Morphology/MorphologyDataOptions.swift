@@ -38,7 +38,10 @@ struct MorphologyDataOptions: ParsableArguments {
     @Option(help: "Backbone by name, or a .safetensors file.")
     var backbone = "default"
 
-    @Option(help: "What of an image is seen: a fraction of the shorter side (0.7), pixels (128px) or arcsec (20arcsec); as in pre-training by default.")
+    @Option(
+        help:
+            "What of an image is seen: a fraction of the shorter side (0.7), pixels (128px) or arcsec (20arcsec); as in pre-training by default."
+    )
     var crop: StampNormalization.Crop?
 
     @Option(help: "Folder where vectors of frozen backbones are kept; the user's cache by default.")
@@ -50,7 +53,9 @@ struct MorphologyDataOptions: ParsableArguments {
     func validate() throws {
         let kinds = [column, multilabel, tree].compactMap { $0 }.count
         if kinds != 1 { throw ValidationError("say one of --column, --multilabel and --tree") }
-        if column == nil && (classes != nil || !merge.isEmpty) { throw ValidationError("--classes and --merge need --column") }
+        if column == nil && (classes != nil || !merge.isEmpty) {
+            throw ValidationError("--classes and --merge need --column")
+        }
         for text in merge where text.split(separator: "=").count != 2 {
             throw ValidationError("--merge \(text): expected class=a+b")
         }
@@ -58,7 +63,9 @@ struct MorphologyDataOptions: ParsableArguments {
 
     /// How the table is to be read.
     func labelColumns() throws -> LabelColumns {
-        func list(_ text: String) -> [String] { text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } }
+        func list(_ text: String) -> [String] {
+            text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        }
         if let multilabel { return .labels(list(multilabel)) }
         if let tree { return .tree(try DecisionTreeFile.tree(named: tree), campaign: campaign) }
         var merged: [String: String] = [:]

@@ -19,7 +19,9 @@ struct MorphologyFolder {
             guard overwrite else {
                 throw ValidationError("\(path) holds a trained model; choose another folder or say --overwrite")
             }
-            for name in ["model.safetensors", "checkpoint.safetensors", "best.safetensors", "validation.csv", "loss.csv"]
+            for name in [
+                "model.safetensors", "checkpoint.safetensors", "best.safetensors", "validation.csv", "loss.csv",
+            ]
             where files.fileExists(atPath: "\(path)/\(name)") {
                 try files.removeItem(atPath: "\(path)/\(name)")
             }
@@ -117,9 +119,12 @@ struct MorphologyFolder {
         try Catalog(
             name: "FAILURES",
             columns: [
-                Column("row", .int32(rows.map { $0.row > 0 ? Int32($0.row) : nil }), description: "Row of the table of labels"),
+                Column(
+                    "row", .int32(rows.map { $0.row > 0 ? Int32($0.row) : nil }),
+                    description: "Row of the table of labels"),
                 Column("id_str", .string(rows.map(\.id)), ucd: "meta.id;meta.main"),
-                Column("reason", .string(rows.map(\.reason)), ucd: "meta.note", description: "Why it could not be used"),
+                Column(
+                    "reason", .string(rows.map(\.reason)), ucd: "meta.note", description: "Why it could not be used"),
             ])
     }
 
@@ -133,9 +138,12 @@ struct MorphologyFolder {
             lines.append("head trained in \(fixed(report.seconds, 1)) s, \(Int(speed)) samples a second")
         }
         if let evaluation = report.evaluation {
-            let shown = ["accuracy", "balanced_accuracy", "auc", "f1", "log_loss", "calibration_error", "rmse", "rmse_baseline"]
+            let shown = [
+                "accuracy", "balanced_accuracy", "auc", "f1", "log_loss", "calibration_error", "rmse", "rmse_baseline",
+            ]
             let names = shown.filter { name in evaluation.groups.contains { $0.metrics[name] != nil } }
-            let table = TextTable([.init("", 24), .init("images", 6, right: true)] + names.map { .init($0, 20, right: true) })
+            let table = TextTable(
+                [.init("", 24), .init("images", 6, right: true)] + names.map { .init($0, 20, right: true) })
             lines.append(table.head)
             for group in evaluation.groups {
                 lines.append(
@@ -148,8 +156,11 @@ struct MorphologyFolder {
                             }))
             }
         }
-        lines.append("  \(path)/model.safetensors  the model: lenticular classify IMAGES --model \(path)/model.safetensors -o OUT")
-        lines.append("  \(path)/metrics.json, predictions.ecsv\(figures.isEmpty ? "" : ", ")\(figures.joined(separator: ", "))")
+        lines.append(
+            "  \(path)/model.safetensors  the model: lenticular classify IMAGES --model \(path)/model.safetensors -o OUT"
+        )
+        lines.append(
+            "  \(path)/metrics.json, predictions.ecsv\(figures.isEmpty ? "" : ", ")\(figures.joined(separator: ", "))")
         return lines.joined(separator: "\n")
     }
 }

@@ -124,7 +124,8 @@ struct MorphologySession {
         let clock = ContinuousClock()
         let start = clock.now
         var configuration = MorphologyConfiguration(
-            target: labels.target, pooling: pretrained ? pooling : .last(of: backbone.model), tokenWidth: backbone.width,
+            target: labels.target, pooling: pretrained ? pooling : .last(of: backbone.model),
+            tokenWidth: backbone.width,
             hidden: 0, members: members, views: settings.views, backbone: backbone.model.configuration,
             backboneName: pretrained ? backboneName : nil, backboneDigest: pretrained ? backboneDigest : nil)
         // Trained in place: the weights must be this network's own.

@@ -75,7 +75,10 @@ struct TrainMorphologyCommand: ParsableCommand {
     @Option(help: "Arithmetic of the backbone's products: float32 or bfloat16.")
     var precision: Precision = .bfloat16
 
-    @Flag(help: "Mirror images are no views: for labels that depend on how arms wind. Found by itself for names like clockwise.")
+    @Flag(
+        help:
+            "Mirror images are no views: for labels that depend on how arms wind. Found by itself for names like clockwise."
+    )
     var noMirrors = false
 
     @Option(name: .shortAndLong, help: "Run folder.")
@@ -94,22 +97,28 @@ struct TrainMorphologyCommand: ParsableCommand {
         if let fewShot, fewShot < 1 { throw ValidationError("--few-shot: expected at least 1") }
         guard workers > 0, batch > 0, epochs.map({ $0 > 0 }) ?? true, learningRate.map({ $0 > 0 }) ?? true,
             members.map({ (1...64).contains($0) }) ?? true, weightDecay.map({ $0 >= 0 }) ?? true, precision != .int8
-        else { throw ValidationError("numbers must be positive, members at most 64, and precision float32 or bfloat16") }
+        else {
+            throw ValidationError("numbers must be positive, members at most 64, and precision float32 or bfloat16")
+        }
     }
 
     func run() throws {
         let interruption = Interruption()
-        let folder = try MorphologyFolder(output, overwrite: overwrite, resumable: mode == .finetune || mode == .scratch)
+        let folder = try MorphologyFolder(
+            output, overwrite: overwrite, resumable: mode == .finetune || mode == .scratch)
         var session = try data.session(
             precision: precision, workers: workers, splitColumn: splitColumn, minimumPerClass: 3, quiet: quiet)
         let mirrors = !noMirrors && !session.labels.target.isHanded
         let views = views ?? (mirrors ? 8 : 4)
-        if !mirrors && views == 8 { throw ValidationError("--views 8 mirrors images, but the labels depend on how arms wind") }
+        if !mirrors && views == 8 {
+            throw ValidationError("--views 8 mirrors images, but the labels depend on how arms wind")
+        }
 
         let trained: TrainedMorphology
         switch mode {
         case .linear, .mlp:
             var settings = HeadSettings.standard(hidden: mode == .mlp, seed: seed, workers: min(workers, 4))
+            if learningRate != nil || weightDecay != nil { settings.strengths = [1] }
             if let learningRate { settings.learningRate = learningRate }
             if let members { settings.members = members }
             if let weightDecay { settings.weightDecay = weightDecay }

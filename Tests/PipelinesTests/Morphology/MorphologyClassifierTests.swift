@@ -1,12 +1,11 @@
 import AstroIO
 import Datasets
 import Foundation
+import Inference
 import Models
 import Tensors
 import TestSupport
 import Testing
-
-import Inference
 
 @Suite struct MorphologyClassifierTests {
     private let vit = ViTConfiguration(imageSize: 16, patchSize: 8, width: 16, depth: 2, heads: 2)
@@ -27,7 +26,8 @@ import Inference
         let head = MorphologyHead(
             48, hidden: 4, outputs: 3, members: 2, from: .random(seed: 8, on: CPUBackend(threads: 1)))
         return MorphologyClassifier(
-            MorphologyNetwork(backbone: withBackbone ? backbone.model : nil, head: head, pooling: pooling), configuration,
+            MorphologyNetwork(backbone: withBackbone ? backbone.model : nil, head: head, pooling: pooling),
+            configuration,
             on: backbone)
     }
 
@@ -51,7 +51,9 @@ import Inference
                 #expect(abs(b.values.reduce(0, +) - 1) < 1e-12)
             }
             #expect {
-                try MorphologyClassifier(path: folder + "/head.safetensors") { _ in (folder + "/small.safetensors", "other") }
+                try MorphologyClassifier(path: folder + "/head.safetensors") { _ in
+                    (folder + "/small.safetensors", "other")
+                }
             } throws: { "\($0)".contains("another backbone") }
             #expect {
                 try MorphologyClassifier(path: folder + "/small.safetensors") { _ in ("", "") }

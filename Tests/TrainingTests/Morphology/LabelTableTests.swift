@@ -4,14 +4,14 @@ import Foundation
 import Models
 import TestSupport
 import Testing
-
 import Training
 
 @Suite struct LabelTableTests {
     private func objects(_ paths: [String]) -> [ObjectFiles] {
         paths.map { path in
             ObjectFiles(
-                id: ((path as NSString).lastPathComponent as NSString).deletingPathExtension, planes: [.init(path: path)])
+                id: ((path as NSString).lastPathComponent as NSString).deletingPathExtension,
+                planes: [.init(path: path)])
         }
     }
 
@@ -30,11 +30,14 @@ import Training
         #expect(byFile.values == [0, 1, 0, 1] && byFile.failures.isEmpty)
         let byID = try table("id_str,class\n2,x\n036.26_+00.89,y\n").labels(
             .classes(column: "class"), of: images, minimumPerClass: 1)
-        #expect(byID.objects.map(\.id) == ["2", "036.26_+00.89"] && byID.values == [0, 1] && byID.unlabelledImages == 2)
+        #expect(
+            byID.objects.map(\.id) == ["2", "036.26_+00.89"] && byID.values == [0, 1] && byID.unlabelledImages == 2)
     }
 
     @Test func rowsThatCannotBeUsedAreNamedWithTheReason() throws {
-        let images = objects(["/data/a/1.jpg", "/data/b/1.jpg", "/data/2.jpg", "/data/3.jpg", "/data/4.jpg", "/data/5.jpg"])
+        let images = objects([
+            "/data/a/1.jpg", "/data/b/1.jpg", "/data/2.jpg", "/data/3.jpg", "/data/4.jpg", "/data/5.jpg",
+        ])
         let labels = try table(
             "file,class\n1.jpg,x\n2.jpg,x\n2.jpg,x\n3.jpg,x\n3.jpg,y\n4.jpg,y\n9.jpg,x\n5.jpg,odd\n5.jpg,\n"
         ).labels(.classes(column: "class", classes: ["x", "y"]), of: images, minimumPerClass: 1)
@@ -50,11 +53,17 @@ import Training
     @Test func classesWithoutImagesAreAnError() throws {
         let images = objects(["/data/1.jpg", "/data/2.jpg"])
         let rows = try table("file,class\n1.jpg,x\n2.jpg,x\n")
-        #expect { try rows.labels(.classes(column: "class", classes: ["x", "y"]), of: images, minimumPerClass: 1) } throws: {
+        #expect {
+            try rows.labels(.classes(column: "class", classes: ["x", "y"]), of: images, minimumPerClass: 1)
+        } throws: {
             "\($0)".contains("'y' 0")
         }
-        #expect { try rows.labels(.classes(column: "class"), of: images) } throws: { "\($0)".contains("only the class 'x'") }
-        #expect { try rows.labels(.classes(column: "kind"), of: images) } throws: { "\($0)".contains("no column 'kind'") }
+        #expect { try rows.labels(.classes(column: "class"), of: images) } throws: {
+            "\($0)".contains("only the class 'x'")
+        }
+        #expect { try rows.labels(.classes(column: "kind"), of: images) } throws: {
+            "\($0)".contains("no column 'kind'")
+        }
         #expect { try table("a,b\n1,2\n") } throws: { "\($0)".contains("neither a column of file names") }
     }
 
@@ -65,7 +74,8 @@ import Training
             .classes(column: "class", merged: ["cw": "spiral", "acw": "spiral"]), of: images, minimumPerClass: 1)
         #expect(merged.target == .classes(["el", "spiral"]) && merged.values == [1, 1, 0])
         #expect(merged.failures.map(\.row) == [4])
-        let known = try rows.labels(.labels(["bar", "ring"]), of: images + objects(["/data/4.jpg"]), minimumPerClass: 0)
+        let known = try rows.labels(
+            .labels(["bar", "ring"]), of: images + objects(["/data/4.jpg"]), minimumPerClass: 0)
         #expect(known.count == 3 && known.unlabelledRows == 1)
         #expect(known.values[0] == 0.25 && known.values[1].isNaN && known.values[2] == 1 && known.values[3] == 0)
     }
@@ -81,7 +91,8 @@ import Training
         #expect(tree.questions[0].answers.map(\.name) == ["yes", "no"], "YAML's yes and no are words here")
         #expect(tree.parentPlaces == [nil, 1])
         let images = objects(["/data/1.jpg", "/data/2.jpg"])
-        let rows = try table("file,t02_a04_yes_count,t02_a05_no_count,bar-dr5_yes,bar-dr5_no\n1.jpg,3,5,4,1\n2.jpg,-1,2,0,0\n")
+        let rows = try table(
+            "file,t02_a04_yes_count,t02_a05_no_count,bar-dr5_yes,bar-dr5_no\n1.jpg,3,5,4,1\n2.jpg,-1,2,0,0\n")
         let labels = try rows.labels(.tree(tree, campaign: "dr5"), of: images)
         #expect(labels.values == [3, 5, 4, 1])
         #expect(labels.failures.count == 1 && labels.failures[0].reason.contains("-1"))

@@ -66,7 +66,9 @@ import Training
     @Test func votesAreAsLikelyAsSciPySays() {
         let set = reference.votes
         for row in 0..<4 {
-            let (votes, alpha) = (Array(set.votes[(row * 3)..<(row * 3 + 3)]), Array(set.concentrations[(row * 3)..<(row * 3 + 3)]))
+            let (votes, alpha) = (
+                Array(set.votes[(row * 3)..<(row * 3 + 3)]), Array(set.concentrations[(row * 3)..<(row * 3 + 3)])
+            )
             let sum = alpha.reduce(0, +)
             #expect(abs(VoteMetrics.dirichletMultinomial(votes, alpha) - set.log_likelihood[row]) < 1e-9)
             #expect(abs(VoteMetrics.multinomial(votes, alpha.map { $0 / sum }) - set.multinomial[row]) < 1e-9)

@@ -3,7 +3,6 @@ import Foundation
 import Models
 import Tensors
 import Testing
-
 import Training
 
 /// Small problems that can be solved, from vectors and from pixels.
@@ -43,7 +42,9 @@ import Training
             settings(members: 2, hidden: hidden), features: features, labels: labels, reference: split.train
         ).train(split)
         let logits = features.logits(result.head, split.test)
-        let answers = split.test.indices.map { labels.target.answer(logits[($0 * 3)..<($0 * 3 + 3)], result.calibration) }
+        let answers = split.test.indices.map {
+            labels.target.answer(logits[($0 * 3)..<($0 * 3 + 3)], result.calibration)
+        }
         let metrics = ClassMetrics(
             probabilities: answers.flatMap(\.values), labels: split.test.map { classes[$0] }, classCount: 3
         ).values(weights: .init(repeating: 1, count: 240))
@@ -102,7 +103,9 @@ import Training
         (settings.steps, settings.dropout, settings.weightDecay) = (400, 0, 0)
         let result = try HeadTrainer(settings, features: features, labels: labels, reference: split.train).train(split)
         let logits = features.logits(result.head, split.test)
-        let answers = split.test.indices.map { labels.target.answer(logits[($0 * 6)..<($0 * 6 + 6)], result.calibration) }
+        let answers = split.test.indices.map {
+            labels.target.answer(logits[($0 * 6)..<($0 * 6 + 6)], result.calibration)
+        }
         let evaluation = MorphologyEvaluation(
             labels.target, answers: answers, truths: split.test.map { labels.value($0) },
             training: split.train.map { labels.value($0) }, bootstrap: Bootstrap(resamples: 20))
@@ -110,7 +113,8 @@ import Training
         // 40 votes scatter by 0.08 at most about their expectation.
         #expect(shape["rmse"]!.value < 0.09 && shape["rmse_baseline"]!.value > 0.2)
         #expect(shape["dirichlet_log_likelihood"]!.value > shape["dirichlet_log_likelihood_baseline"]!.value + 0.5)
-        #expect(answers[0].concentrations[0] + answers[0].concentrations[1] > 20, "votes scatter no more than by chance")
+        #expect(
+            answers[0].concentrations[0] + answers[0].concentrations[1] > 20, "votes scatter no more than by chance")
         for answer in answers {
             #expect(answer.parents[0] == 1 && abs(answer.parents[1] - answer.values[1]) < 1e-12)
             #expect(abs(answer.values[2] - 0.3) < 0.12)
