@@ -89,6 +89,14 @@ public struct MorphologyNetwork: Module {
         self.pooling = pooling
     }
 
+    /// Overwrites the weights with those of a backbone and a head of the same shapes, which may live on other backends.
+    public func takeWeights(backbone source: VisionTransformer, head sourceHead: MorphologyHead) {
+        let own = (backbone?.parameters ?? []) + head.parameters
+        for (own, given) in zip(own, source.parameters + sourceHead.parameters) {
+            own.tensor.copyValues(from: given.tensor.detached)
+        }
+    }
+
     /// The pooled vectors of images, by its own backbone.
     public func features(_ images: Tensor, _ execution: Execution) -> Tensor {
         guard let backbone else { preconditionFailure("[MorphologyNetwork] expected a backbone of its own") }

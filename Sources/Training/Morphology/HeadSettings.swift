@@ -22,7 +22,7 @@ public struct HeadSettings: Sendable, Codable, Hashable {
 
     public init(
         hidden: Int = 0, members: Int = 1, batchSize: Int = 256, steps: Int = 400, learningRate: Float = 0.05,
-        weightDecay: Float = 1, dropout: Float = 0, strengths: [Float] = [1, 4, 16], smoothing: Float = 0,
+        weightDecay: Float = 1, dropout: Float = 0, strengths: [Float] = [1, 4, 16, 64], smoothing: Float = 0,
         folds: Int = 5, seed: UInt64 = 0,
         workers: Int = 1
     ) {

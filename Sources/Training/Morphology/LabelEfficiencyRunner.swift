@@ -112,14 +112,9 @@ public struct LabelEfficiencyRunner {
         let configuration = MorphologyConfiguration(
             target: target, pooling: pooling, tokenWidth: backbone.configuration.width, hidden: 0, members: 1, views: 1,
             backbone: backbone.configuration)
-        var network = try MorphologyNetwork(
+        let network = try MorphologyNetwork(
             configuration, from: .random(seed: settings.seed, on: CPUBackend(threads: 1)))
-        if let head {
-            for (own, given) in zip(network.backbone!.parameters, backbone.parameters) {
-                own.tensor.copyValues(from: given.tensor.detached)
-            }
-            network.head = head
-        }
+        if let head { network.takeWeights(backbone: backbone, head: head) }
         let trainer = NetworkTrainer(settings, stamps: stamps!, labels: labels)
         guard let result = try trainer.train(network, labelSplit, folder: nil, report: { _ in true }) else {
             throw TrainingError(.invalidConfiguration, reason: "the run did not end")

@@ -122,24 +122,22 @@ struct MorphologySession {
         folder: String?, isInterrupted: @escaping () -> Bool
     ) throws -> TrainedMorphology? {
         let clock = ContinuousClock()
-        let start = clock.now
+        let begun = clock.now
         var configuration = MorphologyConfiguration(
             target: labels.target, pooling: pretrained ? pooling : .last(of: backbone.model),
             tokenWidth: backbone.width,
             hidden: 0, members: members, views: settings.views, backbone: backbone.model.configuration,
             backboneName: pretrained ? backboneName : nil, backboneDigest: pretrained ? backboneDigest : nil)
         // Trained in place: the weights must be this network's own.
-        var network = try MorphologyNetwork(
+        let network = try MorphologyNetwork(
             configuration, from: .random(seed: settings.seed, on: CPUBackend(threads: 1)))
         if pretrained {
-            for (own, given) in zip(network.backbone!.parameters, backbone.model.parameters) {
-                own.tensor.copyValues(from: given.tensor.detached)
-            }
             var head = HeadSettings.standard(hidden: false, seed: settings.seed, workers: min(settings.workers, 4))
             (head.members, head.folds) = (members, 1)
-            network.head = try HeadTrainer(
+            let start = try HeadTrainer(
                 head, features: features!, labels: labels, reference: split.reference(of: labels)
             ).fit(split.train).head
+            network.takeWeights(backbone: backbone.model, head: start)
         }
         let trainer = NetworkTrainer(settings, stamps: stamps, labels: labels)
         let progress = Progress("training", total: trainer.steps(split), unit: "steps", enabled: !quiet)
@@ -157,6 +155,6 @@ struct MorphologySession {
         return TrainedMorphology(
             classifier: classifier, split: split,
             answers: classifier.answers(logits: try trainer.logits(result.network, split.test)),
-            seconds: (clock.now - start) / .seconds(1))
+            seconds: (clock.now - begun) / .seconds(1))
     }
 }

@@ -24,7 +24,7 @@ import Testing
             calibration: MorphologyCalibration(temperatures: [1.7]), backbone: withBackbone ? vit : nil,
             backboneName: "small", backboneDigest: digest)
         let head = MorphologyHead(
-            48, hidden: 4, outputs: 3, members: 2, from: .random(seed: 8, on: CPUBackend(threads: 1)))
+            48, hidden: 4, outputs: 3, members: 2, from: .random(seed: 8, on: backbone.model.backend))
         return MorphologyClassifier(
             MorphologyNetwork(backbone: withBackbone ? backbone.model : nil, head: head, pooling: pooling),
             configuration,
