@@ -82,7 +82,10 @@ public struct HeadTrainer: Sendable {
             optimizer: AdamW.Settings(weightDecay: settings.weightDecay * strength), maximumGradientNorm: 10,
             seed: settings.seed,
             workers: settings.workers)
-        var trainer = try Trainer(training, network: head, task: task) { MorphologyHead.isFixed($0) ? 0 : 1 }
+        // Biases keep their rate: only weights are to stay small.
+        var trainer = try Trainer(training, network: head, task: task) {
+            MorphologyHead.isFixed($0) ? 0 : $0.decays ? 1 : strength
+        }
         var speed = 0.0
         let trained = try trainer.run {
             speed = $0.samplesPerSecond
