@@ -55,7 +55,10 @@ let package = Package(
 
         // MARK: - Learning
         .target(name: "Datasets", dependencies: ["ImageProcessing", "Tensors"], swiftSettings: swift),
-        .target(name: "Training", dependencies: ["Models", "Datasets", "Figures", "Inference"], swiftSettings: swift),
+        .target(
+            name: "Training",
+            dependencies: ["Models", "Datasets", "Figures", "Inference", .product(name: "Yams", package: "Yams")],
+            swiftSettings: swift),
         .target(name: "Inference", dependencies: ["Models", "Datasets"], swiftSettings: swift),
         .target(name: "Outliers", dependencies: ["Inference", "Kernels", "Tensors"], swiftSettings: swift),
 

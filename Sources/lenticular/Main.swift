@@ -15,10 +15,8 @@ struct Lenticular: ParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-            RunCommand.self, EmbedCommand.self, FlagsCommand.self,
-            ConfigCommand.self, InfoCommand.self, ViewCommand.self, SimulateCommand.self, PretrainCommand.self,
-            TrainCommand.self,
-            DetectCommand.self,
-            BenchCommand.self,
+            RunCommand.self, ClassifyCommand.self, DetectCommand.self, MeasureCommand.self, RestoreCommand.self,
+            EmbedCommand.self, TrainCommand.self, PretrainCommand.self, SimulateCommand.self, ViewCommand.self,
+            InfoCommand.self, FlagsCommand.self, ConfigCommand.self, BenchCommand.self,
         ])
 }

@@ -2,6 +2,9 @@ import ArgumentParser
 
 struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "train", abstract: "Train a head for a task on the pre-trained backbone.",
-        subcommands: [TrainDetectionCommand.self])
+        commandName: "train", abstract: "Train a network for a task.",
+        subcommands: [
+            TrainMorphologyCommand.self, TrainDetectionCommand.self, TrainParametersCommand.self,
+            TrainRestorationCommand.self,
+        ])
 }
