@@ -72,6 +72,9 @@ public struct StampNormalization: Codable, Sendable, Equatable {
         self.deviation = deviation
     }
 
+    /// Blue, green and red of a composite, where only brightness is at hand.
+    private static let colours = SpectralGrid(wavelengths: Passband.wavelengths(of: ["R", "G", "B"]).reversed())
+
     /// Channels of a stamp.
     public var channels: Int { mean.count }
 
@@ -79,9 +82,9 @@ public struct StampNormalization: Codable, Sendable, Equatable {
     ///
     /// - Parameter wavelengths: of the bands, nm.
     public func normalise(brightness planes: [Float], wavelengths: [Float]) -> [Float] {
-        guard let spectrum else { preconditionFailure("[normalise] expected a spectral grid") }
-        var result = spectrum.sample(planes, bands: wavelengths)
+        var result = (spectrum ?? Self.colours).sample(planes, bands: wavelengths)
         let count = result.count / channels
+        if spectrum == nil { for i in 0..<count { result.swapAt(i, 2 * count + i) } }
         for channel in 0..<channels {
             let (scale, shift) = (1 / deviation[channel], -mean[channel] / deviation[channel])
             for i in (channel * count)..<((channel + 1) * count) { result[i] = result[i] * scale + shift }

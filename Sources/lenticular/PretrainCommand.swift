@@ -104,7 +104,7 @@ struct PretrainCommand: ParsableCommand {
         var pretrainer = try Pretrainer(configuration, source: stamps, folder: output)
         let probe = try probeLabels.map { path in
             try PretrainingProbe(
-                LabelTable(path: path, column: probeColumn), objects: objects, normalization: stamps.normalization,
+                ProbeLabels(path: path, column: probeColumn), objects: objects, normalization: stamps.normalization,
                 limit: probeCount, interval: probeInterval, folder: output, step: pretrainer.step)
         }
         let judges = DataParallel(workers: workers)
@@ -156,8 +156,10 @@ struct PretrainCommand: ParsableCommand {
     /// The pictures of the files, and simulated ones.
     private func readCorpus(_ objects: [ObjectFiles], size: Int) throws -> PretrainingCorpus {
         let reading = Progress("reading  ", total: objects.count, unit: "images", enabled: !quiet)
-        // An eighth larger than the stamps, so that a view may shift.
-        var corpus = try PretrainingCorpus(objects: objects, size: size + size / 8, crop: crop, readers: readers) {
+        var corpus = try PretrainingCorpus(
+            objects: objects, size: CorpusStamps.pictureSize(for: size), crop: crop, tilingFields: true,
+            readers: readers
+        ) {
             reading.update($0)
         }
         reading.finish(objects.count, failures: corpus.failures.count)

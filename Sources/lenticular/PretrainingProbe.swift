@@ -22,7 +22,7 @@ struct PretrainingProbe {
     ///   - limit: of the number of labelled stamps; they are spread over the table.
     ///   - step: of the checkpoint that the run goes on from; later rows of the log are dropped.
     init(
-        _ table: LabelTable, objects: [ObjectFiles], normalization: StampNormalization, limit: Int, interval: Int,
+        _ table: ProbeLabels, objects: [ObjectFiles], normalization: StampNormalization, limit: Int, interval: Int,
         folder: String, step: Int
     ) throws {
         let (objects, labels, _) = try table.labelled(objects)

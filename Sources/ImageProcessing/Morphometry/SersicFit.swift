@@ -86,7 +86,7 @@ private struct SersicProblem {
     let weights: [Float]
     let data: [Float]
     let validPixels: Int
-    let kernel: PSFKernel?
+    let kernel: SeparablePSF?
 
     init(_ stamp: SourceStamp, settings: SersicFit.Settings) {
         self.stamp = stamp
@@ -94,7 +94,7 @@ private struct SersicProblem {
         weights = zip(stamp.light.values, stamp.sigma.values).map { $0 != 0 && $1 > 0 ? Float(1 / $1) : 0 }
         data = stamp.light.values.map { Float($0) }
         validPixels = weights.reduce(0) { $0 + ($1 > 0 ? 1 : 0) }
-        kernel = stamp.psf.flatMap(PSFKernel.init)
+        kernel = stamp.psf.flatMap(SeparablePSF.init)
     }
 
     func evaluate(_ parameters: [Double]) -> LevenbergMarquardt.Evaluation? {

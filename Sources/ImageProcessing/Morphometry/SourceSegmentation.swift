@@ -1,4 +1,4 @@
-import CSEP
+internal import CSEP
 
 /// Finds the sources of a stamp and says which pixel belongs to which, by libsep (SExtractor's algorithm).
 package struct SourceSegmentation: Sendable {

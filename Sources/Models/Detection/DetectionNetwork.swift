@@ -110,7 +110,7 @@ public struct DetectionNetwork: Module {
         var x = images.cast(to: execution.precision.activations)
         var skips: [Tensor] = []
         for level in entries.indices {
-            x = entries[level](x).relu()
+            x = entries[level](x, activation: .relu)
             if level == configuration.tokenLevel, let tokens, let tokenProjection {
                 x = x + grid(tokenProjection(tokens.cast(to: x.dtype)), like: x)
             }
@@ -120,9 +120,9 @@ public struct DetectionNetwork: Module {
         for level in decoders.indices.reversed() {
             let above = skips[level]
             let lifted = lifts[level](x).resize(height: above.shape[2], width: above.shape[3], mode: .bilinear)
-            x = decoders[level](above + lifted).relu()
+            x = decoders[level](above + lifted, activation: .relu)
         }
-        return maps(head(x).relu()).cast(to: .float32)
+        return maps(head(x, activation: .relu)).cast(to: .float32)
     }
 
     /// Tokens (B, rows · columns, C) as an image (B, C, rows, columns).

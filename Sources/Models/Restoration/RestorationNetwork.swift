@@ -30,17 +30,19 @@ public struct RestorationNetwork: Module {
         self.configuration = configuration
         let (half, quarter, eighth) = (configuration.widths[0], configuration.widths[1], configuration.widths[2])
         stem = Convolution(4 * configuration.channels, half, from: source["stem"])
-        encoderHalf = ResidualConvolutions(half, from: source["encoder_half"])
-        downQuarter = Convolution(half, quarter, kernel: 2, stride: 2, from: source["down_quarter"])
-        encoderQuarter = ResidualConvolutions(quarter, from: source["encoder_quarter"])
-        downEighth = Convolution(quarter, eighth, kernel: 2, stride: 2, from: source["down_eighth"])
-        middle = (0..<configuration.middleBlocks).map { ResidualConvolutions(eighth, from: source["middle"][$0]) }
+        encoderHalf = ResidualConvolutions(half, gain: 0, rectifies: false, from: source["encoder_half"])
+        downQuarter = Convolution(half, quarter, kernel: 2, stride: 2, padding: 0, from: source["down_quarter"])
+        encoderQuarter = ResidualConvolutions(quarter, gain: 0, rectifies: false, from: source["encoder_quarter"])
+        downEighth = Convolution(quarter, eighth, kernel: 2, stride: 2, padding: 0, from: source["down_eighth"])
+        middle = (0..<configuration.middleBlocks).map {
+            ResidualConvolutions(eighth, gain: 0, rectifies: false, from: source["middle"][$0])
+        }
         upQuarter = Convolution(eighth, 4 * quarter, kernel: 1, from: source["up_quarter"])
-        decoderQuarter = ResidualConvolutions(quarter, from: source["decoder_quarter"])
+        decoderQuarter = ResidualConvolutions(quarter, gain: 0, rectifies: false, from: source["decoder_quarter"])
         upHalf = Convolution(quarter, 4 * half, kernel: 1, from: source["up_half"])
-        decoderHalf = ResidualConvolutions(half, from: source["decoder_half"])
-        head = Convolution(half, 12, initial: .zeros, from: source["head"])
-        fineHead = Convolution(half, 32, initial: .zeros, from: source["fine_head"])
+        decoderHalf = ResidualConvolutions(half, gain: 0, rectifies: false, from: source["decoder_half"])
+        head = Convolution(half, 12, gain: 0, from: source["head"])
+        fineHead = Convolution(half, 32, gain: 0, from: source["fine_head"])
     }
 
     /// The backend that the parameters live on.
@@ -68,9 +70,9 @@ public struct RestorationNetwork: Module {
         let (batch, channels, height, width) = (x.shape[0], x.shape[1], x.shape[2] / 2, x.shape[3] / 2)
         let folded = x.reshape([batch, channels, height, 2, width, 2]).permute([0, 1, 3, 5, 2, 4])
             .reshape([batch, 4 * channels, height, width])
-        let half = encoderHalf(stem(folded).relu())
-        let quarter = encoderQuarter(downQuarter(half).relu())
-        var eighth = downEighth(quarter).relu()
+        let half = encoderHalf(stem(folded, activation: .relu))
+        let quarter = encoderQuarter(downQuarter(half, activation: .relu))
+        var eighth = downEighth(quarter, activation: .relu)
         for block in middle { eighth = block(eighth) }
         let decodedQuarter = decoderQuarter(quarter + upQuarter(eighth).pixelShuffle(2))
         let decoded = decoderHalf(half + upHalf(decodedQuarter).pixelShuffle(2)).relu()

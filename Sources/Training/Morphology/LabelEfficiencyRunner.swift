@@ -29,7 +29,7 @@ public struct LabelEfficiencyRunner {
     let workers: Int
     /// Of all images.
     let features: MorphologyFeatures?
-    let stamps: LabelledStamps?
+    let stamps: CorpusStamps?
     let backbone: VisionTransformer
     let precision: Precision
 
@@ -38,7 +38,7 @@ public struct LabelEfficiencyRunner {
     ///   - stamps: for `finetune` and `scratch`.
     public init(
         _ split: LabelEfficiencySplit, backbone: VisionTransformer, features: MorphologyFeatures?,
-        stamps: LabelledStamps?, precision: Precision, workers: Int
+        stamps: CorpusStamps?, precision: Precision, workers: Int
     ) {
         self.split = split
         self.backbone = backbone

@@ -26,13 +26,26 @@ public struct CorpusStamps: StampBatchSource {
             throw TrainingError(
                 .invalidConfiguration, reason: "stamps of \(size) pixels cannot be cut from pictures of \(corpus.size)")
         }
-        self.corpus = corpus
-        self.augmentation = augmentation
-        normalization = StampNormalization(
-            size: size, crop: crop, spectrum: spectrum,
-            mean: [Float](repeating: corpus.mean, count: spectrum.count),
-            deviation: [Float](repeating: corpus.deviation, count: spectrum.count))
+        self.init(
+            corpus,
+            normalization: StampNormalization(
+                size: size, crop: crop, spectrum: spectrum,
+                mean: [Float](repeating: corpus.mean, count: spectrum.count),
+                deviation: [Float](repeating: corpus.deviation, count: spectrum.count)),
+            augmentation: augmentation)
     }
+
+    /// Stamps for a model that exists.
+    ///
+    /// - Parameter corpus: of pictures an eighth larger than the stamps, so that views may shift; see ``pictureSize(for:)``.
+    public init(_ corpus: PretrainingCorpus, normalization: StampNormalization, augmentation: StampAugmentation) {
+        self.corpus = corpus
+        self.normalization = normalization
+        self.augmentation = augmentation
+    }
+
+    /// Side of the pictures to keep for stamps of a size.
+    public static func pictureSize(for size: Int) -> Int { size + size / 8 }
 
     public func stamp(_ index: Int) -> [Float] {
         let (planes, wavelengths) = corpus.picture(index)

@@ -74,7 +74,7 @@ struct ProbeBenchCommand: ParsableCommand {
     }
 
     func run() throws {
-        let (objects, labels, names) = try LabelTable(path: labels, column: column).labelled(
+        let (objects, labels, names) = try ProbeLabels(path: labels, column: column).labelled(
             FileDiscovery().objects(in: paths))
 
         let embedder = try Embedder(path: InstalledFiles.model(named: model), precision: precision, views: views)

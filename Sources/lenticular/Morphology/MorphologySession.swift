@@ -64,7 +64,7 @@ struct MorphologySession {
     }
 
     /// Decodes all images for augmentation. Images that cannot be read are dropped.
-    mutating func readStamps(mirrors: Bool) throws -> LabelledStamps {
+    mutating func readStamps(mirrors: Bool) throws -> CorpusStamps {
         var augmentation = StampAugmentation()
         augmentation.mirrors = mirrors
         let progress = Progress("reading ", total: labels.count, unit: "images", enabled: !quiet)
@@ -75,12 +75,12 @@ struct MorphologySession {
             return object
         }
         let corpus = try PretrainingCorpus(
-            objects: objects, size: LabelledStamps.pictureSize(for: backbone.stampSize),
+            objects: objects, size: CorpusStamps.pictureSize(for: backbone.stampSize),
             crop: backbone.normalization.crop, readers: workers
         ) { progress.update($0) }
         progress.finish(labels.count, failures: corpus.failures.count)
         drop(corpus.failures.map { (Int($0.id)!, $0.reason) })
-        return LabelledStamps(corpus, normalization: backbone.normalization, augmentation: augmentation)
+        return CorpusStamps(corpus, normalization: backbone.normalization, augmentation: augmentation)
     }
 
     private mutating func drop(_ failed: [(index: Int, reason: String)]) {
@@ -118,7 +118,7 @@ struct MorphologySession {
     ///
     /// - Returns: nil if it was interrupted.
     func trainNetwork(
-        _ settings: NetworkSettings, pretrained: Bool, members: Int, stamps: LabelledStamps, split: LabelSplit,
+        _ settings: NetworkSettings, pretrained: Bool, members: Int, stamps: CorpusStamps, split: LabelSplit,
         folder: String?, isInterrupted: @escaping () -> Bool
     ) throws -> TrainedMorphology? {
         let clock = ContinuousClock()

@@ -5,7 +5,7 @@ import Foundation
 /// Pictures wider than 33 pixels are cut where all but a thousandth of their light is inside, at most 24 pixels from the middle. Round
 /// PSFs need about four products for an error of a thousandth; one that needs more than a quarter of its side is used as it is.
 /// Models are convolved near their centre only, within three radii of a small kernel: further out a galaxy is faint and even.
-struct PSFKernel {
+struct SeparablePSF {
     /// The kernel has 2 radius + 1 pixels a side.
     let radius: Int
     private let weights: [Float]

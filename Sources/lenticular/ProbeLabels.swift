@@ -4,7 +4,7 @@ import Datasets
 import Foundation
 
 /// Classes of images, from a CSV, ECSV, FITS or VOTable with a column of file names or ids.
-struct LabelTable {
+struct ProbeLabels {
     private let classOf: [String: String]
     private let path: String
     private let column: String
