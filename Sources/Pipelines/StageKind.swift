@@ -3,6 +3,9 @@ public enum StageKind: String, CaseIterable, Sendable {
     case load
     case stamp
     case embed
+    case classify
+    case measure
+    case detect
     case score
     case catalog
     case contactSheet = "contact-sheet"
@@ -16,6 +19,7 @@ public enum StageKind: String, CaseIterable, Sendable {
         case .load: []
         case .stamp: [.load]
         case .embed: [.load, .stamp]
+        case .classify, .measure, .detect: [.load, .stamp]
         case .score: [.embed]
         case .catalog: [.load, .stamp]
         case .contactSheet: [.score]
@@ -28,6 +32,9 @@ public enum StageKind: String, CaseIterable, Sendable {
         case .load: "Finds the images below the input folder and reads them."
         case .stamp: "Cuts the centre out of each image, resizes and normalises it as the model expects."
         case .embed: "Computes one embedding an object with the backbone."
+        case .classify: "Says what each object looks like, with calibrated probabilities."
+        case .measure: "Measures the galaxy in the middle of each image: magnitude, size, shape, morphology."
+        case .detect: "Finds the sources in each image; a catalog of them for each."
         case .score: "Scores each object by the mean distance to its nearest neighbours among the embeddings."
         case .catalog: "Writes the catalog."
         case .contactSheet: "Draws the most unusual objects into one picture."
@@ -40,6 +47,9 @@ public enum StageKind: String, CaseIterable, Sendable {
         case .load: LoadSettings.settings
         case .stamp: StampSettings.settings
         case .embed: EmbedSettings.settings
+        case .classify: ClassifySettings.settings
+        case .measure: MeasureSettings.settings
+        case .detect: DetectSettings.settings
         case .score: ScoreSettings.settings
         case .catalog: CatalogSettings.settings
         case .contactSheet: ContactSheetSettings.settings

@@ -4,27 +4,32 @@ import Tensors
 /// The settings of each stage: a table that is read by the run file, and the typed values that the stage uses.
 
 extension PipelineSpecification.Stage {
-    fileprivate func flag(_ name: String) -> Bool {
+    func flag(_ name: String) -> Bool {
         guard case .flag(let value) = values[name] else { preconditionFailure("[stage] \(name) is no flag") }
         return value
     }
 
-    fileprivate func integer(_ name: String) -> Int {
+    func integer(_ name: String) -> Int {
         guard case .integer(let value) = values[name] else { preconditionFailure("[stage] \(name) is no integer") }
         return value
     }
 
-    fileprivate func text(_ name: String) -> String {
+    func text(_ name: String) -> String {
         guard case .text(let value) = values[name] else { preconditionFailure("[stage] \(name) is no text") }
         return value
     }
 
-    fileprivate func optionalText(_ name: String) -> String? {
+    func number(_ name: String) -> Double {
+        guard case .number(let value) = values[name] else { preconditionFailure("[stage] \(name) is no number") }
+        return value
+    }
+
+    func optionalText(_ name: String) -> String? {
         guard case .optionalText(let value) = values[name] else { preconditionFailure("[stage] \(name) is no text") }
         return value
     }
 
-    fileprivate func list(_ name: String) -> [String] {
+    func list(_ name: String) -> [String] {
         guard case .list(let value) = values[name] else { preconditionFailure("[stage] \(name) is no list") }
         return value
     }

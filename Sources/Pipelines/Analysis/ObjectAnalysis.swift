@@ -51,6 +51,17 @@ enum AnalysisValue: Codable, Sendable, Equatable {
         }
     }
 
+    /// One cell of a column.
+    init(_ column: ColumnValues, row: Int) {
+        switch column {
+        case .string(let cells): self = cells[row].map { .text($0) } ?? .missing
+        case .int32(let cells): self = cells[row].map { .number(Double($0)) } ?? .missing
+        case .float(let cells): self = cells[row].isFinite ? .number(Double(cells[row])) : .missing
+        case .double(let cells): self = cells[row].isFinite ? .number(cells[row]) : .missing
+        default: preconditionFailure("[analysis] a column of this type is not supported")
+        }
+    }
+
     var number: Double? { if case .number(let value) = self { value } else { nil } }
     var text: String? { if case .text(let value) = self { value } else { nil } }
 }

@@ -10,8 +10,11 @@ struct DetectionOptions: ParsableArguments {
         case network, sep
     }
 
-    @Option(help: "network: the trained network; sep: classical extraction as SExtractor does it.")
-    var method: Method = .network
+    @Option(
+        help:
+            "network: a trained network; sep: classical extraction as SExtractor does it. By default the network if one is installed or given with --model, else sep."
+    )
+    var method: Method?
 
     @Option(help: "Detection network (path, or name below data/models) instead of the one that comes with the program.")
     var model: String?
@@ -45,16 +48,20 @@ struct DetectionOptions: ParsableArguments {
             )
         }
         if let threshold {
-            guard threshold > 0, method == .sep || threshold < 1 else {
+            guard threshold > 0, chosen == .sep || threshold < 1 else {
                 throw ValidationError("--threshold: expected above 0, and for a network below 1")
             }
         }
     }
 
+    private var chosen: Method {
+        method ?? (model != nil || (try? InstalledFiles.model(named: "detection")) != nil ? .network : .sep)
+    }
+
     /// - Throws: `InferenceError` for a model that cannot be used.
     func detector() throws -> SourceDetector {
         var detector: SourceDetector
-        switch method {
+        switch chosen {
         case .sep:
             detector = .sep(
                 SourceExtractor.Settings(

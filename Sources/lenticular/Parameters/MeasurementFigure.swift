@@ -1,6 +1,7 @@
 import Figures
 import ImageProcessing
 import Inference
+import Pipelines
 
 /// The diagrams that people look at first: size and magnitude, concentration and asymmetry, Gini and M20.
 struct MeasurementFigure {

@@ -1,37 +1,46 @@
-import AstroIO
-import Datasets
+public import AstroIO
+public import Datasets
 import ImageProcessing
-import Inference
+public import Inference
 
 /// An object with what was measured of it.
-struct MeasuredRow {
-    var object: ObjectFiles
-    var source: MeasuredSource
+public struct MeasuredRow: Sendable {
+    public var object: ObjectFiles
+    public var source: MeasuredSource
+
+    public init(object: ObjectFiles, source: MeasuredSource) {
+        self.object = object
+        self.source = source
+    }
 
     /// AB magnitude in a band; not a number without network or zero point.
-    func magnitude(_ band: String) -> Estimate {
+    public func magnitude(_ band: String) -> Estimate {
         guard let zero = source.zeroPoint, let index = source.bands.firstIndex(of: band),
             let magnitude = source.estimates[index]?.instrumentalMagnitude
         else { return .unknown }
         return Estimate(magnitude.value + zero, error: magnitude.error)
     }
 
-    func estimate(_ quantity: KeyPath<ParameterEstimate, Estimate>) -> Estimate {
+    public func estimate(_ quantity: KeyPath<ParameterEstimate, Estimate>) -> Estimate {
         source.estimate?[keyPath: quantity] ?? .unknown
     }
 }
 
 /// The catalog of a run of `measure`.
-struct MeasurementTable {
+public struct MeasurementTable {
     private let rows: [MeasuredRow]
     private let settings: MeasurementSettings
+    private let bands: [String]?
 
-    init(_ rows: [MeasuredRow], settings: MeasurementSettings) {
+    /// - Parameter bands: whose magnitudes are columns; those of the rows' images that have any when nil.
+    public init(_ rows: [MeasuredRow], settings: MeasurementSettings, bands: [String]? = nil) {
         self.rows = rows
         self.settings = settings
+        self.bands = bands
     }
 
-    func catalog() throws(CatalogError) -> Catalog {
+    /// One row an object.
+    public func catalog() throws(CatalogError) -> Catalog {
         var columns = [
             Column(
                 "id_str", .string(rows.map(\.object.id)), ucd: "meta.id;meta.main", description: "Name of the object"),
@@ -70,9 +79,10 @@ struct MeasurementTable {
                     name + "_err", .float(values.map { Float($0.error) }), unit: unit, ucd: "stat.error;" + ucd,
                     description: "Standard deviation of \(name)"))
         }
-        var bands: [String] = []
-        for row in rows { for band in row.source.bands where !bands.contains(band) { bands.append(band) } }
-        for band in bands where rows.contains(where: { $0.magnitude(band).value.isFinite }) {
+        var found: [String] = []
+        for row in rows { for band in row.source.bands where !found.contains(band) { found.append(band) } }
+        found.removeAll { band in !rows.contains { $0.magnitude(band).value.isFinite } }
+        for band in bands ?? found {
             add(
                 "mag_" + band, "mag", "phot.mag", "AB magnitude of all the light in \(band)",
                 rows.map { $0.magnitude(band) })
