@@ -23,7 +23,8 @@ import Testing
             try FITSImageWriter.write(Self.image(band: "r"), to: folder + "/good.fits")
             try "no image".write(toFile: folder + "/bad.fits", atomically: true, encoding: .utf8)
             let output = folder + "/out"
-            let run = try Tool.run("detect", folder + "/good.fits", folder + "/bad.fits", "--method", "sep", "-o", output)
+            let run = try Tool.run(
+                "detect", folder + "/good.fits", folder + "/bad.fits", "--method", "sep", "-o", output)
             #expect(run.status == 3)
             let catalog = try Catalog.read(output + "/good_sources.fits")
             #expect(catalog.rowCount == 3)

@@ -43,6 +43,12 @@ public struct BandPlane: Sendable {
         let variance = image.variance.map { Array($0[range]) }
         for i in 0..<size where !values[i].isFinite || variance?[i] == .infinity { mask[i] = 1 }
         for i in 0..<size where mask[i] != 0 { values[i] = 0 }
+        // libsep calls the noise of a constant image 1.
+        let first = values.indices.first { mask[$0] == 0 }
+        guard let first else { throw ExtractionError(.noPixels, "every pixel is masked or not finite") }
+        guard values.indices.contains(where: { mask[$0] == 0 && values[$0] != values[first] }) else {
+            throw ExtractionError(.noPixels, "band \(band): all usable pixels have the value \(values[first])")
+        }
         let sky = try BackgroundModel(of: values, mask: mask, width: width, height: height, settings: background)
         guard sky.globalNoise > 0, sky.globalNoise.isFinite else {
             throw ExtractionError(.noPixels, "band \(band) has no noise: its pixels hardly vary")

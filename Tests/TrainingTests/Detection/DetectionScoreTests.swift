@@ -14,11 +14,14 @@ import Training
     }
 
     private static func found(_ columns: [Int]) -> Segmentation {
-        let sources = columns.map { column in
-            DetectedSource(
-                x: Double(column) + 1.5, y: 4.5, xMinimum: column, xMaximum: column + 3, yMinimum: 3, yMaximum: 6,
-                area: 16, a: 1, b: 1, theta: 0, isophotalFlux: 16, peak: 1, flags: 0)
-        }
+        // Evenly bright pixels: the barycentre is the middle of the square.
+        let ones = [Float](repeating: 1, count: 400)
+        let image = DetectionImage([
+            BandPlane(
+                band: "r", width: 40, height: 10, pixels: ones, noise: ones, mask: [UInt8](repeating: 0, count: 400))
+        ])
+        // A square that another one covers in part keeps its own box and area: each is measured alone.
+        let sources = columns.map { SegmentMoments.sources(of: map([$0]), count: 1, in: image)[0]! }
         return Segmentation(sources: sources, map: map(columns), width: 40, height: 10)
     }
 

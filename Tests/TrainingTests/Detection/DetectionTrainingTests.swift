@@ -75,14 +75,14 @@ import Training
             let parallel = DataParallel(workers: 2)
             let before = task.validation(network, Execution(), parallel)!
             var trainer = try Trainer(
-                TrainerSettings(batchSize: 8, steps: 40, learningRate: 3e-3, workers: 2), network: network, task: task)
+                TrainerSettings(batchSize: 8, steps: 100, learningRate: 3e-3, workers: 2), network: network, task: task)
             let trained = try trainer.run()
             return (
                 before, task.validation(trained, Execution(), parallel)!, trained.parameters.map { $0.tensor.floats() }
             )
         }
         let (first, second) = (try run(), try run())
-        #expect(first.after < 0.75 * first.before)
+        #expect(first.after < 0.85 * first.before)
         #expect(first.weights == second.weights)
     }
 
