@@ -113,11 +113,14 @@ public struct PipelineRunner {
             }
         }
 
+        var models: [String: String] = [:]
+        for path in analyses.flatMap(\.modelPaths) { models[path] = try Digest.ofFile(path) }
         var configurationDigest = Digest()
         configurationDigest.update(configuration)
         let provenance = Provenance(
             pipeline: specification.name, commandLine: commandLine, seed: specification.seed,
             configurationSHA256: configurationDigest.finish(), model: try embedding?.provenance(),
+            otherModels: models.isEmpty ? nil : models,
             input: .init(paths: input, objects: objects.count, listSHA256: list), started: started,
             finished: Provenance.now(), resumedAfter: resumedAfter, objects: summary.objects,
             failures: summary.failures, seconds: seconds.values,
@@ -283,6 +286,7 @@ public struct PipelineRunner {
         line("catalog.ecsv", "the same as text")
         line("embeddings.fits", "one vector an object")
         line("scores.png", "distribution of the outlier score")
+        line("sources", "the sources in each image")
         line("failures.ecsv", summary.failures == 0 ? "empty: every input was used" : "what could not be used, and why")
         line("provenance.json", "how this run was made")
         return lines.joined(separator: "\n")

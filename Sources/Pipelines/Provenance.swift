@@ -33,6 +33,8 @@ public struct Provenance: Codable, Sendable {
     /// Digest of run.yaml.
     public var configurationSHA256: String
     public var model: Model?
+    /// Digests of the models of other stages, by path.
+    public var otherModels: [String: String]?
     public var input: Input
     /// ISO 8601, UTC.
     public var started: String
@@ -50,6 +52,7 @@ public struct Provenance: Codable, Sendable {
         case program, version, pipeline, seed, model, input, started, finished, objects, failures, seconds
         case commandLine = "command_line"
         case configurationSHA256 = "configuration_sha256"
+        case otherModels = "other_models"
         case resumedAfter = "resumed_after"
         case objectsPerSecond = "objects_per_second"
         case peakMemoryMebibytes = "peak_memory_mebibytes"

@@ -49,7 +49,7 @@ import Testing
             #expect(reason?.contains("no band 'q'") == true)
             let model = try Tool.run("detect", path, "--model", path, "-o", folder + "/b")
             #expect(model.status != 0 && model.errors.contains("good.fits"))
-            let threshold = try Tool.run("detect", path, "--threshold", "7", "-o", folder + "/c")
+            let threshold = try Tool.run("detect", path, "--method", "network", "--threshold", "7", "-o", folder + "/c")
             #expect(threshold.status != 0 && threshold.errors.contains("--threshold"))
         }
     }

@@ -9,7 +9,10 @@ struct RunTests {
     func help() throws {
         let help = try Tool.run("--help")
         #expect(help.status == 0)
-        for command in ["run", "embed", "info", "view", "flags", "config", "simulate", "pretrain", "bench"] {
+        for command in [
+            "run", "embed", "info", "view", "flags", "config", "simulate", "pretrain", "bench", "classify", "detect",
+            "measure", "restore", "train",
+        ] {
             #expect(help.output.contains("  \(command) "), "\(command)")
             let own = try Tool.run(command, "--help")
             #expect(own.status == 0)
@@ -36,6 +39,42 @@ struct RunTests {
             try config.output.write(toFile: folder + "/mine.yaml", atomically: true, encoding: .utf8)
             let again = try Tool.run("config", folder + "/mine.yaml")
             #expect(again.output == config.output)
+        }
+    }
+
+    @Test(
+        "one run writes classes, measurements and numbers of sources into one catalog; what a stage cannot do is a row")
+    func everything() throws {
+        try Tool.withTemporaryFolder { folder in
+            let fields = ["--set", "load.limit=6", "--set", "score.neighbours=3"]
+            let process = Tool.start(
+                ["run", "everything", "--input", "data/sample", "--output", folder + "/run", "--quiet"] + fields)
+            try process.run()
+            process.waitUntilExit()
+            #expect(process.terminationStatus == 0)
+            let catalog = try Catalog.read(folder + "/run/catalog.fits")
+            #expect(catalog.rowCount == 6)
+            let classes = try #require(catalog["class"]?.strings)
+            #expect(classes.allSatisfy { $0 != nil })
+            #expect(try #require(catalog["class_probability"]?.doubles).allSatisfy { (0.2...1).contains($0) })
+            #expect(try #require(catalog["gini"]?.doubles).allSatisfy { (0.2...1).contains($0) })
+            let counts = try #require(catalog["n_sources"]?.integers)
+            let places = try #require(catalog["sources_loc"]?.strings)
+            for (count, place) in zip(counts, places) {
+                let sources = try Catalog.read(folder + "/run/" + #require(place))
+                #expect(try Int64(sources.rowCount) == #require(count) && sources["MAG_AUTO"] != nil)
+            }
+            #expect(
+                try String(contentsOfFile: folder + "/run/provenance.json", encoding: .utf8).contains("other_models"))
+
+            // A flat image has no galaxy to measure: the others are unaffected.
+            try FileManager.default.createDirectory(atPath: folder + "/in", withIntermediateDirectories: true)
+            let flat = Image(bands: ["r"], width: 64, height: 64, pixels: [Float](repeating: 1, count: 4096))
+            try FITSImageWriter.write(flat, to: folder + "/in/flat.fits")
+            let partial = try Tool.run("run", "measure", "--input", folder + "/in", "--output", folder + "/partial")
+            #expect(partial.status == 3)
+            #expect(try Catalog.read(folder + "/partial/catalog.fits").rowCount == 1)
+            #expect(try Catalog.read(folder + "/partial/failures.ecsv")["stage"]?.strings == ["measure"])
         }
     }
 
