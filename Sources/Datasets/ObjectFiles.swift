@@ -1,3 +1,5 @@
+public import AstroIO
+
 /// The files that make up one object: one image, or one file a band, and the planes that say how far to trust them.
 public struct ObjectFiles: Sendable, Equatable {
     /// One file with pixels.
@@ -16,6 +18,12 @@ public struct ObjectFiles: Sendable, Equatable {
         public init(band: String? = nil, path: String) {
             self.band = band
             self.path = path
+        }
+
+        /// What the image reader is to read.
+        public var source: ImageReader.Source {
+            ImageReader.Source(
+                band: band, path: path, weight: weight, sigma: sigma, variance: variance, mask: mask)
         }
     }
 

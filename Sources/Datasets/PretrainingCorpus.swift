@@ -113,13 +113,11 @@ public struct PretrainingCorpus: Sendable {
     private static func pictures(
         of object: ObjectFiles, _ reader: StampReader, size: Int, tilingFields: Bool
     ) throws(StampError) -> [Picture] {
-        if tilingFields {
-            let image = try reader.image(of: object)
-            if image.sampleMaximum == nil, min(image.width, image.height) >= 3 * size {
-                return tiles(of: image, id: object.id, size: size)
-            }
+        let image = try reader.image(of: object)
+        if tilingFields, image.sampleMaximum == nil, min(image.width, image.height) >= 3 * size {
+            return tiles(of: image, id: object.id, size: size)
         }
-        let (planes, bands) = try reader.brightness(of: object)
+        let (planes, bands) = try reader.brightness(of: image, object)
         return [Picture(id: object.id, planes: planes, wavelengths: Passband.wavelengths(of: bands))]
     }
 

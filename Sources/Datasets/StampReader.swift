@@ -20,17 +20,11 @@ public struct StampReader: Sendable {
     /// - Throws: `StampError` (`load`).
     public func image(of object: ObjectFiles) throws(StampError) -> Image {
         do {
-            let image = try ImageReader.read(object.planes.map(source), options: ImageReadOptions(hdu: hdu))
+            let image = try ImageReader.read(object.planes.map(\.source), options: ImageReadOptions(hdu: hdu))
             return bands.isEmpty ? image : try image.selecting(bands: bands)
         } catch {
             throw StampError(.load, error.description)
         }
-    }
-
-    private func source(_ plane: ObjectFiles.Plane) -> ImageReader.Source {
-        ImageReader.Source(
-            band: plane.band, path: plane.path, weight: plane.weight, sigma: plane.sigma, variance: plane.variance,
-            mask: plane.mask)
     }
 
     /// The object as the model sees it.
@@ -66,7 +60,14 @@ public struct StampReader: Sendable {
 
     /// Brightness of each band (bands × size × size) with the bands' names, before it is sampled on the spectral grid.
     public func brightness(of object: ObjectFiles) throws(StampError) -> (planes: [Float], bands: [String]) {
-        let cut = try cutOut(try image(of: object), of: object).cut
+        try brightness(of: try image(of: object), object)
+    }
+
+    /// The same of an object's image that was read before.
+    public func brightness(
+        of image: Image, _ object: ObjectFiles
+    ) throws(StampError) -> (planes: [Float], bands: [String]) {
+        let cut = try cutOut(image, of: object).cut
         return (brightness(of: cut), cut.bands)
     }
 

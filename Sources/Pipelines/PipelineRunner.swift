@@ -217,7 +217,11 @@ public struct PipelineRunner {
                         do throws(StampError) {
                             let image = try reader.image(of: object)
                             let stamp = try reader.stamp(of: image, object)
-                            if !analyses.isEmpty { batch.images.append(AnalysedObject(files: object, image: image)) }
+                            if !analyses.isEmpty {
+                                batch.images.append(
+                                    AnalysedObject(
+                                        files: object, image: image, stamp: stamp, normalization: reader.normalization))
+                            }
                             record.fill(from: stamp)
                             batch.stamps += stamp.values
                             batch.count += 1

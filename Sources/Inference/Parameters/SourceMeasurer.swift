@@ -1,4 +1,4 @@
-import AstroIO
+public import AstroIO
 public import Datasets
 import Foundation
 public import ImageProcessing
@@ -68,16 +68,18 @@ public struct SourceMeasurer: Sendable {
     ///
     /// - Throws: `MeasurementError`: files that cannot be read, nothing but masked pixels, no source near the middle.
     public func measure(_ object: ObjectFiles) throws(MeasurementError) -> MeasuredSource {
-        let path = object.paths[0]
         let whole: Image
-        do {
-            whole = try ImageReader.read(
-                object.planes.map {
-                    ImageReader.Source(
-                        band: $0.band, path: $0.path, weight: $0.weight, sigma: $0.sigma, variance: $0.variance,
-                        mask: $0.mask)
-                })
-        } catch { throw MeasurementError(path: path, error.description) }
+        do { whole = try ImageReader.read(object.planes.map(\.source)) } catch {
+            throw MeasurementError(path: object.paths[0], error.description)
+        }
+        return try measure(whole, of: object)
+    }
+
+    /// Measures an object's image that was read before.
+    ///
+    /// - Throws: `MeasurementError`: nothing but masked pixels, no source near the middle.
+    public func measure(_ whole: Image, of object: ObjectFiles) throws(MeasurementError) -> MeasuredSource {
+        let path = object.paths[0]
         let (width, height) = (whole.width, whole.height)
         guard min(width, height) >= 16 else {
             throw MeasurementError(path: path, "is \(width) × \(height) pixels; at least 16 × 16 are needed")

@@ -40,7 +40,9 @@ struct ClassifyStage: ObjectAnalysis {
     }
 
     func values(of object: AnalysedObject) throws -> [AnalysisValue] {
-        let stamp = try reader.stamp(of: object.image, object.files)
+        let stamp =
+            object.normalization == reader.normalization
+            ? object.stamp : try reader.stamp(of: object.image, object.files)
         let answers = classifier.answers(stamp.values)
         return MorphologyTable.columns(classifier.target, answers).map { AnalysisValue($0.values, row: 0) }
     }

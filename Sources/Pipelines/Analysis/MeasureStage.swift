@@ -68,7 +68,7 @@ struct MeasureStage: ObjectAnalysis {
     }
 
     func values(of object: AnalysedObject) throws -> [AnalysisValue] {
-        let row = MeasuredRow(object: object.files, source: try measurer.measure(object.files))
+        let row = MeasuredRow(object: object.files, source: try measurer.measure(object.image, of: object.files))
         return try Self.cells([row], settings, bands).map { AnalysisValue($0.values, row: 0) }
     }
 

@@ -22,6 +22,9 @@ struct AnalysedObject: Sendable {
     var files: ObjectFiles
     /// The whole image, with the bands that the run selects.
     var image: Image
+    /// The run's own stamp of it, and how that was made.
+    var stamp: Stamp
+    var normalization: StampNormalization
 }
 
 /// A cell of the catalog as it travels through the journal.

@@ -109,11 +109,7 @@ struct RestoreCommand: ParsableCommand {
     }
 
     private func read(_ object: ObjectFiles) throws(ImageError) -> Image {
-        let sources = object.planes.map {
-            ImageReader.Source(
-                band: $0.band, path: $0.path, weight: $0.weight, sigma: $0.sigma, variance: $0.variance, mask: $0.mask)
-        }
-        return try ImageReader.read(sources, options: ImageReadOptions(hdu: hdu))
+        try ImageReader.read(object.planes.map(\.source), options: ImageReadOptions(hdu: hdu))
     }
 
     private func settings(for image: Image, _ kernel: PSFKernel?) throws -> RestorationSettings {
