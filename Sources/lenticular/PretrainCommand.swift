@@ -102,10 +102,10 @@ struct PretrainCommand: ParsableCommand {
             spectrum: SpectralGrid.optical, augmentation: augmentation)
 
         var pretrainer = try Pretrainer(configuration, source: stamps, folder: output)
-        let probe = try probeLabels.map { path in
+        var probe = try probeLabels.map { path in
             try PretrainingProbe(
                 ProbeLabels(path: path, column: probeColumn), objects: objects, normalization: stamps.normalization,
-                limit: probeCount, interval: probeInterval, folder: output, step: pretrainer.step)
+                limit: probeCount, folder: output, step: pretrainer.step)
         }
         let judges = DataParallel(workers: workers)
         if !corpus.failures.isEmpty {
@@ -128,8 +128,8 @@ struct PretrainCommand: ParsableCommand {
         ]
         try pretrainer.run(metadata: metadata) { progress in
             smoothed = smoothed.map { $0 + 0.02 * (progress.loss - $0) } ?? progress.loss
-            if let probe, progress.step % probe.interval == 0 || progress.step == steps {
-                accuracy = try? probe.look(at: backbone, step: progress.step, parallel: judges)
+            if progress.step % probeInterval == 0 || progress.step == steps {
+                accuracy = try? probe?.look(at: backbone, step: progress.step, parallel: judges)
             }
             let note = "loss \(fixed(smoothed!, 4))" + (accuracy.map { ", probe \(fixed($0, 3))" } ?? "")
             training.update(progress.step, note: note)

@@ -10,19 +10,16 @@ import Training
 /// Judges a backbone while it is trained: how often the nearest neighbours of labelled stamps have the same class. The labels
 /// have no influence on the training.
 struct PretrainingProbe {
-    private static let header = "step,neighbour_accuracy"
     /// Channels × size × size each.
     private let stamps: [[Float]]
     private let labels: [Int]
-    private let path: String
-    /// Steps between two looks.
-    let interval: Int
+    private var log: StepLog
 
     /// - Parameters:
     ///   - limit: of the number of labelled stamps; they are spread over the table.
     ///   - step: of the checkpoint that the run goes on from; later rows of the log are dropped.
     init(
-        _ table: ProbeLabels, objects: [ObjectFiles], normalization: StampNormalization, limit: Int, interval: Int,
+        _ table: ProbeLabels, objects: [ObjectFiles], normalization: StampNormalization, limit: Int,
         folder: String, step: Int
     ) throws {
         let (objects, labels, _) = try table.labelled(objects)
@@ -36,16 +33,11 @@ struct PretrainingProbe {
         }
         self.stamps = stamps
         self.labels = classes
-        self.interval = interval
-        path = folder + "/probe.csv"
-        let old = ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n").dropFirst()
-        let kept = old.filter { row in row.split(separator: ",").first.flatMap { Int($0) }.map { $0 <= step } ?? false }
-        try ([Self.header] + kept.map(String.init)).joined(separator: "\n").appending("\n")
-            .write(toFile: path, atomically: true, encoding: .utf8)
+        log = try StepLog(path: folder + "/probe.csv", columns: "step,neighbour_accuracy", keepingSteps: step)
     }
 
     /// The share of the stamps whose 15 nearest others vote for their class; also a row of probe.csv.
-    func look(at backbone: VisionTransformer, step: Int, parallel: DataParallel) throws -> Double {
+    mutating func look(at backbone: VisionTransformer, step: Int, parallel: DataParallel) throws -> Double {
         var embeddings = [[Float]](repeating: [], count: stamps.count)
         let size = backbone.configuration.imageSize
         embeddings.withUnsafeMutableBufferPointer { embeddings in
@@ -64,9 +56,8 @@ struct PretrainingProbe {
             embeddings.flatMap { $0 }, width: backbone.configuration.embeddingWidth, labels: labels,
             on: CPUBackend(threads: 1))
         let accuracy = probe.nearestNeighbourAccuracy()
-        let row = "\(step),\(accuracy)\n"
-        let text = try String(contentsOfFile: path, encoding: .utf8) + row
-        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        try log.append("\(step),\(accuracy)")
+        try log.flush()
         return accuracy
     }
 

@@ -7,12 +7,20 @@ struct BestState {
     private(set) var validation: (value: Double, step: Int)?
     private let names: [String]
     private var values: [[Float]] = []
+    /// Opened by the first validation of this process.
+    private var log: StepLog?
 
     init(_ network: some Module) { names = network.parameters.map(\.parameter.name) }
 
     /// Keeps the network's weights if its validation is smaller than any before. With a folder it is written there.
     mutating func consider(_ network: some Module, _ value: Double, step: Int, folder: String?) throws {
-        if let folder { try Self.append("\(step),\(value)\n", to: folder + "/validation.csv") }
+        if let folder {
+            if log == nil {
+                log = try StepLog(path: folder + "/validation.csv", columns: "step,validation", keepingSteps: step - 1)
+            }
+            try log?.append("\(step),\(value)")
+            try log?.flush()
+        }
         guard value.isFinite, value < validation?.value ?? .infinity else { return }
         validation = (value, step)
         values = network.parameters.map { $0.tensor.floats() }
@@ -51,22 +59,6 @@ struct BestState {
             throw error
         } catch {
             throw TrainingError(.file, path: path, reason: "\(error)")
-        }
-    }
-
-    private static func append(_ row: String, to path: String) throws(TrainingError) {
-        if !FileManager.default.fileExists(atPath: path) {
-            _ = FileManager.default.createFile(atPath: path, contents: Data("step,validation\n".utf8))
-        }
-        guard let handle = FileHandle(forWritingAtPath: path) else {
-            throw TrainingError(.file, path: path, reason: "cannot be written")
-        }
-        defer { try? handle.close() }
-        do {
-            try handle.seekToEnd()
-            try handle.write(contentsOf: Data(row.utf8))
-        } catch {
-            throw TrainingError(.file, path: path, reason: "cannot be written: \(error.localizedDescription)")
         }
     }
 }

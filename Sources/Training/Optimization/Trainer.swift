@@ -44,7 +44,7 @@ public struct Trainer<Task: TrainingTask> {
     private let parallel: DataParallel
     private var optimizer: AdamW
     private var order: SampleOrder
-    private var log: LossLog?
+    private var log: StepLog?
     private var best: BestState
 
     /// Steps done so far, those of earlier processes among them.
@@ -84,7 +84,8 @@ public struct Trainer<Task: TrainingTask> {
             try TrainingCheckpoint(settings, description).restore(&optimizer, from: Self.checkpointPath(folder))
             try best.restore(folder: folder, upTo: optimizer.step)
         }
-        log = try LossLog(path: folder + "/loss.csv", keepingSteps: optimizer.step)
+        log = try StepLog(
+            path: folder + "/loss.csv", columns: "step,loss,learning_rate,gradient_norm", keepingSteps: optimizer.step)
     }
 
     /// Trains to the end, or to a given step.
@@ -106,7 +107,7 @@ public struct Trainer<Task: TrainingTask> {
         while step < last && goOn {
             let (loss, norm) = try advance(execution)
             let (step, rate) = (step, schedule.rate(atStep: step))
-            try log?.append(step: step, loss: loss, learningRate: rate, gradientNorm: norm)
+            try log?.append("\(step),\(loss),\(rate),\(norm)")
             var validation: Double?
             if step == settings.steps || settings.validationInterval > 0 && step % settings.validationInterval == 0 {
                 validation = try task.validation(network, execution, parallel)
