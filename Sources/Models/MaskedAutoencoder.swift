@@ -9,15 +9,22 @@ public struct MaskedAutoencoderConfiguration: Codable, Sendable, Hashable {
     public var decoderHeads: Int
     /// Share of the patches that are hidden.
     public var maskRatio: Float
+    /// Variance of a patch, in units of the normalised stamps, below which it counts less and less; 0 for the published loss.
+    ///
+    /// With targets normalised by the variance of their own patch, a patch of empty sky weighs as much as a spiral arm, and on large
+    /// stamps most patches are sky.
+    public var noiseVariance: Float
 
     public init(
-        encoder: ViTConfiguration, decoderWidth: Int, decoderDepth: Int, decoderHeads: Int, maskRatio: Float = 0.75
+        encoder: ViTConfiguration, decoderWidth: Int, decoderDepth: Int, decoderHeads: Int, maskRatio: Float = 0.75,
+        noiseVariance: Float = 0
     ) {
         self.encoder = encoder
         self.decoderWidth = decoderWidth
         self.decoderDepth = decoderDepth
         self.decoderHeads = decoderHeads
         self.maskRatio = maskRatio
+        self.noiseVariance = noiseVariance
     }
 
     /// A small one: ``ViTConfiguration/stamp64`` with a decoder of one block. A deeper decoder takes time from the
@@ -33,7 +40,7 @@ public struct MaskedAutoencoderConfiguration: Codable, Sendable, Hashable {
             throw ModelError(
                 .invalidConfiguration, reason: "a decoder of width \(decoderWidth) and \(decoderHeads) heads")
         }
-        guard maskRatio > 0, maskRatio < 1, encoder.gridSize > 1 else {
+        guard maskRatio > 0, maskRatio < 1, encoder.gridSize > 1, noiseVariance >= 0 else {
             throw ModelError(.invalidConfiguration, reason: "mask ratio \(maskRatio) is not between 0 and 1")
         }
     }
@@ -89,7 +96,9 @@ public struct MaskedAutoencoder: Module {
     public func loss(_ images: Tensor, mask: PatchMask, _ execution: Execution = Execution()) -> Tensor {
         let patches = images.patchify(configuration.encoder.patchSize)
         let predicted = predict(patches, mask: mask, execution)
-        return predicted.maskedPatchError(patches, mask: mask.hidden(on: images.backend), normalizing: true)
+        return predicted.maskedPatchError(
+            patches, mask: mask.hidden(on: images.backend), normalizing: true,
+            noiseVariance: configuration.noiseVariance)
     }
 
     /// Predictions for all patches, (B, N, C·p·p), from those that the mask leaves visible.

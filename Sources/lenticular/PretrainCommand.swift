@@ -32,6 +32,19 @@ struct PretrainCommand: ParsableCommand {
     @Option(help: "The network: stamp128 (5.7 million parameters) or stamp64 (2.7 million).")
     var model: PretrainingModel = .stamp128
 
+    @Option(
+        help:
+            "Side of the stamps, pixels, if not the network's own: a short run on small stamps goes before one on large ones."
+    )
+    var size: Int?
+
+    @Option(help: "Begin with the weights of another run's checkpoint.safetensors; positions are resized.")
+    var from: String?
+
+    @Option(
+        help: "Patches whose variance is below this, in units of the normalised stamps, count less (they are noise).")
+    var noiseVariance: Float = 0
+
     @Option(help: "Simulated galaxies (g, r, z) to learn from besides.")
     var simulated = 0
 
@@ -80,6 +93,7 @@ struct PretrainCommand: ParsableCommand {
 
     func validate() throws {
         guard steps > 0, batch > 0, workers > 0, learningRate > 0, readers > 0, probeInterval > 0,
+            noiseVariance >= 0,
             probeCount > 1, simulated >= 0
         else {
             throw ValidationError("steps, batch, workers, readers, learning rate and intervals must be positive")
@@ -90,8 +104,11 @@ struct PretrainCommand: ParsableCommand {
         let interruption = Interruption()
         var augmentation = StampAugmentation.survey
         augmentation.mirrors = !noMirrors
+        var network = model.configuration
+        if let size { network.encoder.imageSize = size }
+        network.noiseVariance = noiseVariance
         let configuration = PretrainingConfiguration(
-            model: model.configuration, batchSize: batch, steps: steps, learningRate: learningRate, seed: seed,
+            model: network, batchSize: batch, steps: steps, learningRate: learningRate, seed: seed,
             precision: precision, workers: workers)
         let size = configuration.model.encoder.imageSize
 
@@ -101,7 +118,7 @@ struct PretrainCommand: ParsableCommand {
             corpus, size: size, crop: crop,
             spectrum: SpectralGrid.optical, augmentation: augmentation)
 
-        var pretrainer = try Pretrainer(configuration, source: stamps, folder: output)
+        var pretrainer = try Pretrainer(configuration, source: stamps, folder: output, initial: from)
         var probe = try probeLabels.map { path in
             try PretrainingProbe(
                 ProbeLabels(path: path, column: probeColumn), objects: objects, normalization: stamps.normalization,
@@ -124,6 +141,7 @@ struct PretrainCommand: ParsableCommand {
             Embedder.normalizationKey: String(decoding: try encoder.encode(stamps.normalization), as: UTF8.self),
             "pretraining":
                 "masked autoencoder, \(steps) steps of \(batch) stamps, seed \(seed), \(corpus.count) images, \(simulated) of them simulated",
+            "pretraining_begin": from.map { "weights of \(($0 as NSString).lastPathComponent)" } ?? "random weights",
             "creator": "lenticular \(ProgramVersion.current)",
         ]
         try pretrainer.run(metadata: metadata) { progress in

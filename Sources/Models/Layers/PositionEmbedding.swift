@@ -48,14 +48,31 @@ public struct PositionEmbedding: Module {
     /// Positions of rows × columns patches, (1, rows·columns, width).
     public func patches(rows: Int, columns: Int) -> Tensor {
         let grid = positions.slice(axis: 1, prefixCount..<positions.shape[1])
-        if rows == gridSize && columns == gridSize { return grid }
-        let matrix = Self.kronecker(
-            Self.matrix(from: gridSize, to: rows, interpolation),
-            Self.matrix(from: gridSize, to: columns, interpolation),
-            (rows, gridSize), (columns, gridSize))
-        let operation = Tensor(matrix, shape: [rows * columns, gridSize * gridSize], on: grid.backend)
-        let resized = operation.matmul(grid.reshape([gridSize * gridSize, -1]))
-        return resized.reshape([1, rows * columns, -1])
+        return Self.resize(grid, from: gridSize, rows: rows, columns: columns, interpolation)
+    }
+
+    /// Positions that were learned for another grid, on this one; nil where they are not (1, prefix + n², width).
+    func resized(_ other: Tensor) -> Tensor? {
+        guard other.rank == 3, other.shape[0] == 1, other.shape[2] == positions.shape[2], other.shape[1] > prefixCount
+        else { return nil }
+        let patches = other.shape[1] - prefixCount
+        let side = Int(Double(patches).squareRoot().rounded())
+        guard side * side == patches else { return nil }
+        let grid = Self.resize(
+            other.slice(axis: 1, prefixCount..<other.shape[1]), from: side, rows: gridSize, columns: gridSize,
+            interpolation)
+        return prefixCount > 0 ? Tensor.concat([other.slice(axis: 1, 0..<prefixCount), grid], axis: 1) : grid
+    }
+
+    private static func resize(
+        _ grid: Tensor, from side: Int, rows: Int, columns: Int, _ interpolation: Interpolation
+    ) -> Tensor {
+        if rows == side && columns == side { return grid }
+        let matrix = kronecker(
+            matrix(from: side, to: rows, interpolation), matrix(from: side, to: columns, interpolation),
+            (rows, side), (columns, side))
+        let operation = Tensor(matrix, shape: [rows * columns, side * side], on: grid.backend)
+        return operation.matmul(grid.reshape([side * side, -1])).reshape([1, rows * columns, -1])
     }
 
     public mutating func forEachParameter(

@@ -34,7 +34,10 @@ extension Tensor {
     ///   - target: (B, N, P), as `self`.
     ///   - mask: (B, N), 1 for patches that were hidden and count, else 0.
     ///   - normalizing: use targets normalised by the mean and variance (unbiased) of their own patch.
-    public func maskedPatchError(_ target: Tensor, mask: Tensor, normalizing: Bool = false) -> Tensor {
+    ///   - noiseVariance: added to that variance: patches of nothing but noise, which nobody can predict, then count little.
+    public func maskedPatchError(
+        _ target: Tensor, mask: Tensor, normalizing: Bool = false, noiseVariance: Float = 0
+    ) -> Tensor {
         require(
             rank == 3 && target.shape == shape && mask.shape == [shape[0], shape[1]], "maskedPatchError",
             expected: "prediction and target (B, N, P), mask (B, N)",
@@ -44,7 +47,7 @@ extension Tensor {
             let width = Float(shape[2])
             // Layer norm divides by n; the published loss by n − 1, hence the factor and the scaled epsilon.
             let correction = (width - 1) / width
-            target = target.layerNorm(weight: nil, bias: nil, epsilon: 1e-6 * correction)
+            target = target.layerNorm(weight: nil, bias: nil, epsilon: (1e-6 + noiseVariance) * correction)
                 .scaled(by: correction.squareRoot())
         }
         return (self - target).square().mean(axes: [2]).weightedMean(mask)

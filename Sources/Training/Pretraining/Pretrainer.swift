@@ -25,13 +25,18 @@ public struct Pretrainer {
 
     /// Prepares a run, or takes it up if the folder holds a checkpoint of the same configuration.
     ///
+    /// - Parameter initial: the checkpoint of another run, perhaps on smaller stamps, whose weights this one begins with.
     /// - Throws: ``TrainingError`` or `ModelError`; also if the folder's checkpoint has another configuration.
-    public init(_ configuration: PretrainingConfiguration, source: any StampBatchSource, folder: String) throws {
+    public init(
+        _ configuration: PretrainingConfiguration, source: any StampBatchSource, folder: String,
+        initial: String? = nil
+    ) throws {
         try configuration.validate(source: source)
         self.configuration = configuration
         self.folder = folder
         let network = try MaskedAutoencoder(
             configuration.model, seed: configuration.training.seed, backend: CPUBackend(threads: 1))
+        if let initial { try network.copyWeights(fromCheckpoint: initial) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         trainer = try Trainer(
