@@ -24,7 +24,7 @@ struct RestorationBatch {
             artefacts.append(observation.artefacts[i] ? 1 : 0)
         }
         let counted = input.scale.indices.map { i in
-            observation.valid[i] && observation.artefacts[i] ? 0 : input.scale[i]
+            observation.isHidden(i) ? 0 : input.scale[i]
         }
         let power = counted.reduce(0) { $0 + $1 * $1 } / Float(counted.count)
         importance += counted.map { $0 / max(power, 1e-9).squareRoot() }
