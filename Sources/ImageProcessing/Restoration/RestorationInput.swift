@@ -3,20 +3,24 @@ import Foundation
 /// What a restoration network sees of one band, and what its answers are relative to.
 ///
 /// Everything is in units of the sky's noise σ, so that one network serves every unit, band and depth. The answer for a pixel
-/// is `base + scale · r`: a linear estimate that conserves flux, and the network's correction r in units of a local scale, which
-/// is the noise on the sky and grows with the light, `scale² = n² + κ · light + (α · light)²`: by Poisson noise that nobody may have
-/// stated, and by what a linear estimate gets wrong, which is little where the PSF stays. The correction is linear in flux, so its
-/// mean over what the data leave open is that of the flux: a correction in magnitudes or asinh values would be biased.
+/// is `base + scale · r`: an estimate by ``StarletShrinkage``, which removes most of the noise and leaves bright light as it is, and
+/// the network's correction r in units of what that estimate may be wrong by. The correction is linear in flux, so its mean over
+/// what the data leave open is that of the flux: a correction in magnitudes or asinh values would be biased.
 public struct RestorationInput: Sendable {
-    /// Number of channels: asinh of the pixels, mask, noise, fine and coarse detail, two other linear estimates relative to the
-    /// base, and whether the PSF is to change.
-    public static let channels = 8
-    /// α: the share of the light that the scale follows, where the PSF stays and where it changes.
-    static let lightShares: (kept: Float, changed: Float) = (0.01, 0.05)
-    /// κ, in σ.
-    static let poissonShare: Float = 0.1
-    /// λ of the Wiener filters: the weak one sharpens more, the strong one is the base.
-    public static let regularisations: [Float] = [0.01, 0.1]
+    /// Number of channels: asinh of the base; mask; noise; pixels relative to the base and to their surroundings, in units of the
+    /// noise; structure of the base and two other estimates relative to it, in units of the scale; scale; widths of the wanted
+    /// PSF and of the image's, 0 where it stays.
+    public static let channels = 11
+    /// α: the share of the light that the scale is at least, where the PSF stays and where it changes.
+    static let lightShares: (kept: Float, changed: Float) = (0.003, 0.03)
+    /// The same of light that was filled in.
+    static let filledShare: Float = 0.25
+    /// κ, in σ: noise of the light that nobody may have stated.
+    static let poissonShare: Float = 0.02
+    /// The smallest scale in units of the noise: what light too faint to be seen in a pixel adds.
+    static let smallestScale: Float = 0.08
+    /// λ of the Wiener filters: the shrinkage acts on the weak one, which sharpens more.
+    public static let regularisations: [Float] = [0.001, 0.03]
 
     public let width: Int
     public let height: Int
@@ -26,6 +30,10 @@ public struct RestorationInput: Sendable {
     public let base: [Float]
     /// In σ.
     public let scale: [Float]
+    /// The pixels with gaps filled, through the weak filter: an estimate that is linear in the light. In σ.
+    public let linear: [Float]
+    /// Standard deviation of its noise, in σ.
+    public let linearDeviation: [Float]
 
     /// - Parameters:
     ///   - pixels: without sky, in σ; values of pixels that are not valid do not matter.
@@ -43,36 +51,49 @@ public struct RestorationInput: Sendable {
             PlaneFilter.smooth(plane, width: width, height: height, sigma: sigma)
         }
         let filled = GapFilling.fill(pixels, valid: valid, width: width, height: height)
-        let estimates: (weak: [Float], base: [Float])
+        let near = smooth(filled, 1)
+        let estimates: (weak: [Float], strong: [Float])
         if let filter {
             let (weak, strong) = PlaneFilter.convolve(
                 filled, width: width, height: height, with: filter.kernels[0], and: filter.kernels[1])
             estimates = (weak, strong)
         } else {
-            estimates = (filled, filled)
+            estimates = (filled, near)
         }
-        base = estimates.base
+        let noise = zip(noise, valid).map { $1 && $0.isFinite ? min(max($0, 0.3), 30) : 1 }
+        let levels = StarletNoise(
+            filteredBy: filter?.kernels[0],
+            correlation: StarletNoise.correlation(
+                of: filled, noise: noise, valid: valid, width: width, height: height))
+        let shrunk = StarletShrinkage(estimates.weak, noise: noise, levels: levels, width: width, height: height)
+        base = shrunk.estimate
+        linear = estimates.weak
+        linearDeviation = noise.map { $0 * levels.total }
         let light = smooth(base, 1.5)
         let lightShare = filter == nil ? Self.lightShares.kept : Self.lightShares.changed
-        let noise = zip(noise, valid).map { $1 && $0.isFinite ? min(max($0, 0.3), 30) : 1 }
-        scale = zip(noise, light).map { noise, light in
-            let share = lightShare * light
-            return (noise * noise + Self.poissonShare * abs(light) + share * share).squareRoot()
+        scale = light.indices.map { i in
+            let (floor, share) = (Self.smallestScale * noise[i], (valid[i] ? lightShare : Self.filledShare) * light[i])
+            let gap: Float = valid[i] ? 0 : 0.25
+            return (shrunk.variance[i] + floor * floor + Self.poissonShare * abs(light[i]) + share * share + gap)
+                .squareRoot()
         }
-        let (near, far) = (smooth(filled, 1), smooth(filled, 3))
+        let far = smooth(base, 3)
         let count = pixels.count
-        let local = scale
         var channels = [Float](repeating: 0, count: Self.channels * count)
-        func relative(_ a: Float, _ b: Float, _ index: Int) -> Float { min(max((a - b) / local[index], -30), 30) }
+        /// Linear up to a few units, then logarithmic.
+        func bounded(_ x: Float) -> Float { 3 * asinh(x / 3) }
         for i in 0..<count {
-            channels[i] = 0.5 * asinh(filled[i])
+            channels[i] = 0.5 * asinh(base[i])
             channels[count + i] = valid[i] ? 0 : 1
             channels[2 * count + i] = log(noise[i])
-            channels[3 * count + i] = relative(filled[i], near[i], i)
-            channels[4 * count + i] = relative(near[i], far[i], i)
-            channels[5 * count + i] = relative(estimates.weak[i], base[i], i)
-            channels[6 * count + i] = relative(filled[i], base[i], i)
-            channels[7 * count + i] = filter == nil ? 0 : 1
+            channels[3 * count + i] = bounded((filled[i] - base[i]) / noise[i])
+            channels[4 * count + i] = bounded((filled[i] - near[i]) / noise[i])
+            channels[5 * count + i] = bounded((base[i] - far[i]) / scale[i])
+            channels[6 * count + i] = bounded((shrunk.pilot[i] - base[i]) / scale[i])
+            channels[7 * count + i] = bounded((estimates.strong[i] - base[i]) / scale[i])
+            channels[8 * count + i] = log(scale[i])
+            channels[9 * count + i] = (filter?.wantedFWHM ?? 0) / 4
+            channels[10 * count + i] = (filter?.imageFWHM ?? 0) / 4
         }
         planes = channels
     }

@@ -12,9 +12,13 @@ public struct WienerFilter: Sendable {
     private static let transform = FourierTransform(side: 128)
 
     public let kernels: [PlaneFilter.Kernel]
+    /// Full widths at half maximum in pixels.
+    let imageFWHM: Float
+    let wantedFWHM: Float
 
     /// - Parameter regularisations: λ, one for each kernel.
     public init(from psf: PSFKernel, to target: PSFKernel, regularisations: [Float]) {
+        (imageFWHM, wantedFWHM) = (Float(psf.fwhm), Float(target.fwhm))
         let (p, t) = (Self.spectrum(psf), Self.spectrum(target))
         kernels = regularisations.map { lambda in
             var filter = p

@@ -18,6 +18,8 @@ public struct Observation: Sendable {
     public private(set) var fineTruth: [Float]
     /// Where light or defects are that are not of the sky.
     public private(set) var artefacts: [Bool]
+    /// Whether an artefact hides the light of a pixel, and no mask says so.
+    func isHidden(_ index: Int) -> Bool { valid[index] && artefacts[index] }
     /// The PSF as the restorer is told it, and the one that is wanted; nil where it is not to change.
     public private(set) var psf: (from: PSFKernel, to: PSFKernel)?
 

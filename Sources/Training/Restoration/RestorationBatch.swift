@@ -7,6 +7,8 @@ struct RestorationBatch {
     private(set) var count = 0
     private var planes: [Float] = []
     private var target: [Float] = []
+    /// Scale of each pixel over that of its stamp, root mean square; 0 where an unmasked artefact hides the light.
+    private var importance: [Float] = []
     private var fineTarget: [Float] = []
     private var artefacts: [Float] = []
 
@@ -21,6 +23,11 @@ struct RestorationBatch {
             target.append(min(max((observation.truth[i] - input.base[i]) / input.scale[i], -40), 40))
             artefacts.append(observation.artefacts[i] ? 1 : 0)
         }
+        let counted = input.scale.indices.map { i in
+            observation.isHidden(i) ? 0 : input.scale[i]
+        }
+        let power = counted.reduce(0) { $0 + $1 * $1 } / Float(counted.count)
+        importance += counted.map { $0 / max(power, 1e-9).squareRoot() }
         let truth = RestorationInput.withoutPixelMeans(observation.fineTruth, width: 2 * side)
         let expected = input.fineDetail
         for y in 0..<2 * side {
@@ -35,10 +42,11 @@ struct RestorationBatch {
 
     func tensors(
         on backend: any Backend
-    ) -> (planes: Tensor, target: Tensor, fineTarget: Tensor, artefacts: Tensor) {
+    ) -> (planes: Tensor, target: Tensor, importance: Tensor, fineTarget: Tensor, artefacts: Tensor) {
         (
             Tensor(planes, shape: [count, RestorationInput.channels, side, side], on: backend),
             Tensor(target, shape: [count, 1, side, side], on: backend),
+            Tensor(importance, shape: [count, 1, side, side], on: backend),
             Tensor(fineTarget, shape: [count, 1, 2 * side, 2 * side], on: backend),
             Tensor(artefacts, shape: [count, 1, side, side], on: backend)
         )

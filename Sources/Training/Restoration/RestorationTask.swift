@@ -5,10 +5,12 @@ public import Tensors
 
 /// Training of a restoration network: observations made on the fly from noiseless scenes.
 ///
-/// The network corrects a linear estimate; what it is to say is (truth − base) / scale, with its variance. The loss is the
-/// Gaussian negative log likelihood, each pixel weighted by the stated standard deviation as a constant (β-NLL with β = ½,
-/// arXiv 2203.09168: without the weight, pixels that are hard at first are given up). In the first tenth of the run it is
-/// Huber's loss, because variances mean nothing before there is an estimate.
+/// The network corrects an estimate; what it is to say is (truth − base) / scale, with its variance. The loss has two parts. The
+/// logarithm of each stamp's mean squared error, in flux, is minus its PSNR but for a constant (arXiv 2204.04676 trains with it):
+/// bright and faint stamps count alike, and within a stamp each pixel by its error. The Gaussian negative log likelihood, each
+/// pixel weighted by the stated standard deviation as a constant (β-NLL with β = ½, arXiv 2203.09168: without the weight, pixels
+/// that are hard at first are given up), teaches variances and the faint light. In the first tenth of the run Huber's loss
+/// stands for it, because variances mean nothing before there is an estimate.
 public struct RestorationTask: TrainingTask {
     public let scenes: RestorationScenes
     /// Side of the stamps, pixels; a multiple of 8.
@@ -52,11 +54,13 @@ public struct RestorationTask: TrainingTask {
         let answer = network(tensors.planes, fine: true, execution)
         let detail = answer.fineCorrection!.withoutPixelMeans()
         let artefacts = answer.artefact.binaryCrossEntropy(tensors.artefacts)
+        let stamps = ((answer.correction - tensors.target) * tensors.importance).square().mean(axes: [1, 2, 3])
+        let error = stamps.affine(scale: 1, offset: 1e-3).log().mean().scaled(by: 0.5)
         if samples[0].position < warmup {
-            return answer.correction.huberLoss(tensors.target) + detail.huberLoss(tensors.fineTarget)
+            return error + answer.correction.huberLoss(tensors.target) + detail.huberLoss(tensors.fineTarget)
                 + artefacts.scaled(by: 0.2)
         }
-        return answer.correction.weightedLikelihood(tensors.target, logVariance: answer.logVariance)
+        return error + answer.correction.weightedLikelihood(tensors.target, logVariance: answer.logVariance)
             + detail.weightedLikelihood(tensors.fineTarget, logVariance: answer.fineLogVariance!).scaled(by: 0.5)
             + artefacts.scaled(by: 0.2)
     }

@@ -7,7 +7,8 @@ import Tensors
 /// One restored observation beside its truth, in σ of the sky.
 public struct RestorationValidation: Sendable {
     public let changesPSF: Bool
-    /// 10 log₁₀(peak² / mean squared error), dB; the peak is the truth's largest pixel.
+    /// 10 log₁₀(peak² / mean squared error), dB; the peak is the truth's largest pixel. Pixels that unmasked artefacts hide do not
+    /// count: a second look sees them masked.
     public let peakSignalToNoise: Double
     /// The same of the linear estimate.
     public let linearPeakSignalToNoise: Double
@@ -39,6 +40,7 @@ public struct RestorationValidation: Sendable {
         var deviations: [Float] = []
         for i in input.base.indices {
             let difference = observation.truth[i] - input.base[i] - input.scale[i] * correction[i]
+            if observation.isHidden(i) { continue }
             error += Double(difference * difference)
             linear += Double((observation.truth[i] - input.base[i]) * (observation.truth[i] - input.base[i]))
             peak = max(peak, observation.truth[i])

@@ -47,7 +47,7 @@ struct RestorationBenchCommand: ParsableCommand {
     struct Figures: Encodable {
         var kind: String
         var stamps: Int
-        /// Mean over the stamps of 10 log10(peak² / mean squared error), peak: the largest pixel of the truth.
+        /// Mean over the stamps of 10 log10(peak² / mean squared error), peak: the truth's largest pixel; without a border of 8.
         var observedPeakSignalToNoise: Double
         var restoredPeakSignalToNoise: Double
         var pixelsPerSecond: Double
@@ -112,16 +112,22 @@ struct RestorationBenchCommand: ParsableCommand {
         try json.write(rows)
     }
 
+    /// Pixels along the edge that are not judged: what lies beyond it is unknown to every method.
+    private static let border = 8
+
     private func signalToNoise(_ image: Image, _ truth: Image) -> Double {
-        let size = truth.planeSize
+        let inner = Self.border..<(truth.width - Self.border)
         let values = truth.bands.indices.map { band in
             var (error, peak) = (0.0, 0.0)
-            for i in (band * size)..<((band + 1) * size) {
-                let difference = Double(image.pixels[i] - truth.pixels[i])
-                error += difference * difference
-                peak = max(peak, Double(truth.pixels[i]))
+            for y in inner {
+                for x in inner {
+                    let i = band * truth.planeSize + y * truth.width + x
+                    let difference = Double(image.pixels[i] - truth.pixels[i])
+                    error += difference * difference
+                    peak = max(peak, Double(truth.pixels[i]))
+                }
             }
-            return 10 * log10(peak * peak * Double(size) / error)
+            return 10 * log10(peak * peak * Double(inner.count * inner.count) / error)
         }
         return values.reduce(0, +) / Double(values.count)
     }
