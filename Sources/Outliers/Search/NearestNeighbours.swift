@@ -1,4 +1,3 @@
-import Inference
 import Tensors
 
 /// How far apart two embeddings are.
@@ -57,7 +56,7 @@ public struct NearestNeighbours: Sendable {
     ///   - backend: computes the products.
     ///   - visit: called with the position in `rows` and the neighbours, in order of the rows. Returning false ends the search.
     public func search(
-        _ matrix: EmbeddingMatrix, rows: [Int], on backend: any Backend, visit: (Int, Row) throws -> Bool
+        _ matrix: some VectorSource, rows: [Int], on backend: any Backend, visit: (Int, Row) throws -> Bool
     ) rethrows {
         guard !rows.isEmpty else { return }
         // Centring leaves distances as they are and keeps digits that the product would lose; angles it would change.
@@ -100,7 +99,7 @@ public struct NearestNeighbours: Sendable {
 
     /// Orders the candidates by their distance in float64.
     private func refine(
-        query: Int, candidates: [Int], rows: [Int], matrix: EmbeddingMatrix, scaling: Scaling, keeping kept: Int
+        query: Int, candidates: [Int], rows: [Int], matrix: some VectorSource, scaling: Scaling, keeping kept: Int
     ) -> Row {
         let width = matrix.width
         let measured = matrix.withRows(rows[query]..<rows[query] + 1) { a in
@@ -146,7 +145,7 @@ private struct Scaling {
     }
 
     /// Two passes over the rows, in float64.
-    init(_ matrix: EmbeddingMatrix, rows: [Int], unitDeviation: Bool) {
+    init(_ matrix: some VectorSource, rows: [Int], unitDeviation: Bool) {
         let width = matrix.width
         var sums = [Double](repeating: 0, count: width)
         for row in rows {
@@ -179,7 +178,7 @@ private struct Block {
     var values: [Float]
     var squaredLengths: [Float]
 
-    init(_ matrix: EmbeddingMatrix, rows: ArraySlice<Int>, scaling: Scaling, unitLength: Bool) {
+    init(_ matrix: some VectorSource, rows: ArraySlice<Int>, scaling: Scaling, unitLength: Bool) {
         let width = matrix.width
         var lengths = [Float](repeating: 0, count: rows.count)
         values = [Float](unsafeUninitializedCapacity: rows.count * width) { buffer, initialized in
