@@ -1,8 +1,7 @@
 import Foundation
+import Outliers
 import TestSupport
 import Testing
-
-@testable import Outliers
 
 /// Fitted methods beside scikit-learn's on the same vectors (benchmarks/outliers/baselines_fixture.py).
 @Suite("Outlier baselines")

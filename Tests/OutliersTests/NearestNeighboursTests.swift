@@ -1,8 +1,7 @@
 import Foundation
 import Inference
+import Outliers
 import Testing
-
-@testable import Outliers
 
 @Suite("Nearest neighbours")
 struct NearestNeighboursTests {

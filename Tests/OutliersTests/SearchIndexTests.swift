@@ -1,8 +1,7 @@
 import Foundation
+import Outliers
 import TestSupport
 import Testing
-
-@testable import Outliers
 
 @Suite("Approximate index")
 struct SearchIndexTests {

@@ -7,9 +7,10 @@ import Kernels
 /// of distances exists and memory is bounded by the block of queries; rows are read where they are. The scores only select:
 /// the distances of the selected are computed again in float64 from the differences, and ordered by them. Scores are
 /// upper bounds (``Kernels/NearestScan``), which proves for each query that nothing outside its list is nearer than the last
-/// neighbour. A query without that proof is searched again, with float32 products and a longer list. What is still without
-/// it then (more equal or almost equal distances than the list holds) may have a neighbour replaced by one that is as near to
-/// float32 rounding; ``Statistics`` counts them.
+/// neighbour. A query without that proof is searched again with float32 products, then with a longer list, then by comparing it
+/// with every row in float64. Only where so many queries need that (nearly equal distances, fine structure far from the mean)
+/// that it would take minutes are the last of them left with neighbours that are as near as float32 rounding can tell;
+/// ``Statistics`` counts them.
 public struct NearestNeighbours: Sendable {
     /// Neighbours to find; fewer where there are fewer other rows.
     public var count: Int
@@ -22,7 +23,7 @@ public struct NearestNeighbours: Sendable {
     /// Threads.
     public var workers = ProcessInfo.processInfo.activeProcessorCount
     /// Queries that a thread searches for at once, at most.
-    var queryBlock = 2046
+    public var queryBlock = 2046
 
     /// Arithmetic of the products that select; the result is the same.
     public enum Products: String, Sendable, CaseIterable {

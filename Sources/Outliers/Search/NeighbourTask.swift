@@ -9,6 +9,8 @@ struct NeighbourTask {
     private let excludesSelf: Bool
     private let kept: Int
     private let scans: [Pass]
+    /// Differences of numbers that searches in float64 may still take: about a minute's.
+    private var exhaustiveBudget = 50_000_000_000
     /// Of the last block.
     private(set) var found: [NearestNeighbours.Row] = []
     private(set) var statistics = NearestNeighbours.Statistics()
@@ -76,7 +78,32 @@ struct NeighbourTask {
             }
             open = undecided
         }
-        statistics.undecided = open.count
+        // The search of all rows in float64, while its share of the time is bearable.
+        let work = reference.count * reference.width
+        for (place, query) in open.enumerated() {
+            guard exhaustiveBudget >= work else {
+                statistics.undecided = open.count - place
+                break
+            }
+            exhaustiveBudget -= work
+            found[query - block.lowerBound] = exhaustive(query)
+        }
+    }
+
+    /// Compares a query with every row.
+    private func exhaustive(_ query: Int) -> NearestNeighbours.Row {
+        let a = queries[query]
+        var nearest: [(position: Int, distance: Double)] = []
+        for position in 0..<reference.count where !(excludesSelf && position == query) && reference.isFinite(position) {
+            let distance = distance(a, reference[position])
+            if nearest.count == kept {
+                guard let last = nearest.last, distance < last.distance else { continue }
+                nearest.removeLast()
+            }
+            let place = nearest.firstIndex { $0.distance > distance } ?? nearest.count
+            nearest.insert((position, distance), at: place)
+        }
+        return .init(indices: nearest.map { reference.row($0.position) }, distances: nearest.map(\.distance))
     }
 
     /// One pass over all rows; returns the queries whose neighbours are not proven.
@@ -152,6 +179,8 @@ struct NeighbourTask {
     /// threshold.
     private func isProven(_ query: Int, _ row: NearestNeighbours.Row, threshold: Float) -> Bool {
         guard threshold > -.infinity, let last = row.distances.last else { return true }
+        // Nothing is nearer than 0; so copies of a vector, however many, are no trouble. (Cosines of float64 are rounded.)
+        if last <= (search.metric == .cosine ? 1e-15 : 0) { return true }
         let threshold = Double(threshold)
         switch search.metric {
         case .cosine: return last <= 1 - threshold
