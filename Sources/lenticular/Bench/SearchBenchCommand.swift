@@ -19,10 +19,10 @@ struct SearchBenchCommand: ParsableCommand {
             benchmarks/outliers/knn.py runs this in turns with FAISS.
 
               lenticular bench search --simulate 1000000 --width 64 --queries 10000
-              lenticular bench search --vectors RUN/work/embeddings.f32 --width 192 --approximate
+              lenticular bench search --vectors embeddings.f32 --width 192 --approximate
             """)
 
-    @Option(help: ArgumentHelp("Float32 rows, as in a run folder's work/embeddings.f32.", valueName: "file"))
+    @Option(help: ArgumentHelp("A file of nothing but little-endian float32 rows.", valueName: "file"))
     var vectors: String?
 
     @Option(help: "Instead: this many simulated vectors in 1000 clusters (normal, spectrum of variances 1/i).")
