@@ -60,7 +60,9 @@ let package = Package(
             dependencies: ["Models", "Datasets", "Figures", "Inference", .product(name: "Yams", package: "Yams")],
             swiftSettings: swift),
         .target(name: "Inference", dependencies: ["Models", "Datasets"], swiftSettings: swift),
-        .target(name: "Outliers", dependencies: ["Inference", "Kernels", "Tensors"], swiftSettings: swift),
+        .target(
+            name: "Outliers", dependencies: ["AstroIO", "Datasets", "Inference", "Kernels", "Models", "Tensors"],
+            swiftSettings: swift),
 
         // MARK: - Pipelines and the tool
         .target(
@@ -99,7 +101,8 @@ let package = Package(
             dependencies: ["Pipelines", "Outliers", "Inference", "Datasets", "Models", "Tensors", "TestSupport"],
             swiftSettings: swift),
         .testTarget(
-            name: "OutliersTests", dependencies: ["Outliers", "Inference", "Tensors", "TestSupport"],
+            name: "OutliersTests",
+            dependencies: ["Outliers", "AstroIO", "Datasets", "Inference", "Models", "Tensors", "TestSupport"],
             swiftSettings: swift),
         .testTarget(name: "ToolTests", dependencies: ["lenticular", "AstroIO"], swiftSettings: swift),
     ],

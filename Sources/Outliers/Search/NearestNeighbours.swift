@@ -1,13 +1,5 @@
 import Tensors
 
-/// How far apart two embeddings are.
-public enum DistanceMetric: String, Sendable, CaseIterable {
-    /// |a − b|
-    case euclidean
-    /// 1 − a·b / (|a| |b|), in [0, 2]; 1 where one of them is the zero vector.
-    case cosine
-}
-
 /// Exact k-nearest-neighbour search among the rows of one matrix.
 ///
 /// Distances of a block of rows to a block of rows come from one matrix product, |a|² + |b|² − 2 a·b; the matrix of
