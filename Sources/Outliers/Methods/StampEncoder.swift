@@ -7,7 +7,7 @@ import Tensors
 public enum StampEncoder: Sendable {
     /// The pixels themselves, channel by channel.
     case pixels(StampNormalization)
-    /// Latent vectors, the mean of those of the stamp in 1, 4 (quarter turns) or 8 (mirrored too) views.
+    /// Latent vectors: of one view of the stamp, or mean and standard deviation of those of 4 (quarter turns) or 8 (mirrored too).
     case autoencoder(ConvolutionalAutoencoder, StampNormalization, views: Int)
     case backbone(Embedder)
 
@@ -23,7 +23,7 @@ public enum StampEncoder: Sendable {
     public var width: Int {
         switch self {
         case .pixels(let normalization): normalization.channels * normalization.size * normalization.size
-        case .autoencoder(let network, _, _): network.configuration.latent
+        case .autoencoder(let network, _, let views): network.configuration.latent * (views > 1 ? 2 : 1)
         case .backbone(let embedder): embedder.width
         }
     }
@@ -36,13 +36,35 @@ public enum StampEncoder: Sendable {
         case .pixels: return stamps
         case .backbone(let embedder): return embedder.embed(stamps, count: count)
         case .autoencoder(let network, let normalization, let views):
-            var sum = network.embed(stamps, count: count)
-            for view in 1..<max(views, 1) {
+            let first = network.embed(stamps, count: count)
+            guard views > 1 else { return first }
+            var (sum, squares) = (first, first.map { $0 * $0 })
+            for view in 1..<views {
                 let turned = Embedder.turned(stamps, side: normalization.size, view: view)
-                for (index, value) in network.embed(turned, count: count).enumerated() { sum[index] += value }
+                for (index, value) in network.embed(turned, count: count).enumerated() {
+                    sum[index] += value
+                    squares[index] += value * value
+                }
             }
-            let factor = 1 / Float(max(views, 1))
-            return views > 1 ? sum.map { $0 * factor } : sum
+            return summary(sum, squares, count: count, views: views)
         }
+    }
+
+    /// Mean of each number over the views, then its standard deviation: a galaxy that looks alike in all orientations has small
+    /// ones, whichever way it is turned.
+    private func summary(_ sum: [Float], _ squares: [Float], count: Int, views: Int) -> [Float] {
+        let width = sum.count / max(count, 1)
+        let factor = 1 / Float(views)
+        var result: [Float] = []
+        result.reserveCapacity(2 * sum.count)
+        for row in 0..<count {
+            let range = (row * width)..<((row + 1) * width)
+            for index in range { result.append(sum[index] * factor) }
+            for index in range {
+                let mean = sum[index] * factor
+                result.append(max(0, squares[index] * factor - mean * mean).squareRoot())
+            }
+        }
+        return result
     }
 }
