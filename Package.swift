@@ -36,6 +36,7 @@ let package = Package(
         .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
         .target(name: "CImageCodecs", dependencies: ["CLibPNG", "CLibJPEG"]),
         .target(name: "CKernels", cSettings: optimised, linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "CHNSW", cxxSettings: [.unsafeFlags(["-O3"])]),
 
         // MARK: - Images and tables
         .target(
@@ -60,9 +61,7 @@ let package = Package(
             dependencies: ["Models", "Datasets", "Figures", "Inference", .product(name: "Yams", package: "Yams")],
             swiftSettings: swift),
         .target(name: "Inference", dependencies: ["Models", "Datasets"], swiftSettings: swift),
-        .target(
-            name: "Outliers", dependencies: ["AstroIO", "Datasets", "Inference", "Kernels", "Models", "Tensors"],
-            swiftSettings: swift),
+        .target(name: "Outliers", dependencies: ["Inference", "Kernels", "Tensors", "CHNSW"], swiftSettings: swift),
 
         // MARK: - Pipelines and the tool
         .target(
@@ -106,5 +105,6 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(name: "ToolTests", dependencies: ["lenticular", "AstroIO"], swiftSettings: swift),
     ],
-    cLanguageStandard: .gnu2x
+    cLanguageStandard: .gnu2x,
+    cxxLanguageStandard: .cxx17
 )

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "attention_plan.h"
+#include "nearest.h"
 #include "portable.h"
 #include "tables.h"
 
@@ -14,6 +15,7 @@
 #define LANES 8
 #include "vector.h"
 #include "loops.h"
+#include "nearest_loops.h"
 #include "attention_rows.h"
 #include "attention_pack.h"
 #include "attention_scratch.h"

@@ -477,31 +477,6 @@ static void vector_adamw(
     }
 }
 
-// MARK: - Top k
-
-static void vector_top_k_smallest(
-    const float *distances, int64_t rows, int64_t columns, int64_t row_stride, int64_t first_index, int64_t k,
-    float *values, int64_t *indices) {
-    if (k < 1) return;
-    for (int64_t row = 0; row < rows; row++) {
-        const float *x = distances + row * row_stride;
-        float *row_values = values + row * k;
-        int64_t *row_indices = indices + row * k;
-        EACH_VECTOR(i, n, columns) {
-            // Most vectors have nothing below the k-th smallest so far. Not "below or equal": an equal distance can
-            // only win with a smaller index, which a block given out of order may have.
-            const vi candidates = load(x, kernel_float32, i, n) <= row_values[k - 1];
-#if LANES == 16
-            if (!_mm512_movepi32_mask((__m512i)candidates)) continue;
-#else
-            if (!_mm256_movemask_ps((__m256)candidates)) continue;
-#endif
-            for (int64_t lane = 0; lane < n; lane++)
-                top_k_insert(x[i + lane], first_index + i + lane, k, row_values, row_indices);
-        }
-    }
-}
-
 // MARK: - The gradient of attention between its products
 
 static void vector_dot_rows(

@@ -5,20 +5,6 @@
 
 #include "element.h"
 
-// Puts a distance into a row's ascending list of the k smallest, equal distances by ascending index.
-static inline void top_k_insert(float value, int64_t index, int64_t k, float *values, int64_t *indices) {
-    // Written so that NaN, which compares false, stays out.
-    if (k < 1 || !(value < values[k - 1] || (value == values[k - 1] && index < indices[k - 1]))) return;
-    int64_t place = k - 1;
-    while (place > 0 && (value < values[place - 1] || (value == values[place - 1] && index < indices[place - 1]))) {
-        values[place] = values[place - 1];
-        indices[place] = indices[place - 1];
-        place--;
-    }
-    values[place] = value;
-    indices[place] = index;
-}
-
 void portable_convert(const void *, kernel_type, void *, kernel_type, int64_t);
 void portable_affine(const void *, float, float, void *, kernel_type, int64_t);
 void portable_accumulate(const void *, float, float *, kernel_type, int64_t);
@@ -57,10 +43,11 @@ void portable_attention_gradient_scores(
     int64_t);
 void portable_adamw(
     float *, const float *, float *, float *, float, float, float, float, float, float, float, float, int64_t);
-void portable_top_k_smallest(
-    const float *, int64_t, int64_t, int64_t, int64_t, int64_t, float *, int64_t *);
 void portable_patchify(
     const void *, kernel_type, void *, kernel_type, int64_t, int64_t, int64_t, int64_t, int64_t);
+void portable_nearest_scan(const kernel_nearest *);
+void portable_nearest_scan_columns(const kernel_nearest *, int64_t);
+int64_t portable_nearest_columns(void);
 
 void portable_attention(const kernel_attention *, int64_t, int64_t, void *, kernel_attention_counters *);
 void portable_attention_gradient(const kernel_attention *, int64_t, int64_t, void *);

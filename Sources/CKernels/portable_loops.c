@@ -276,15 +276,6 @@ void portable_adamw(
     }
 }
 
-void portable_top_k_smallest(
-    const float *distances, int64_t rows, int64_t columns, int64_t row_stride, int64_t first_index, int64_t k,
-    float *values, int64_t *indices) {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            top_k_insert(
-                distances[i * row_stride + j], first_index + j, k, values + i * k, indices + i * k);
-}
-
 void portable_patchify(
     const void *images, kernel_type images_type, void *tokens, kernel_type tokens_type, int64_t count,
     int64_t channels, int64_t height, int64_t width, int64_t patch) {

@@ -226,18 +226,6 @@ extension HostKernels {
         table.pointee.attention_gradient_scores(
             s, dp, logSumExp, oDot, scale, p, ds, Int64(queries), Int64(keys), Int64(size))
     }
-
-    /// Merges a block of distances into each row's k smallest.
-    ///
-    /// `values` and `indices` (rows, k) are ascending by distance, equal distances by index; begin with `.infinity`
-    /// and -1. Column j of the block stands for `firstIndex + j`. NaN and infinite distances are never chosen.
-    public func topKSmallest(
-        _ distances: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int, firstIndex: Int, k: Int,
-        values: UnsafeMutablePointer<Float>, indices: UnsafeMutablePointer<Int64>
-    ) {
-        table.pointee.top_k_smallest(
-            distances, Int64(rows), Int64(columns), Int64(rowStride), Int64(firstIndex), Int64(k), values, indices)
-    }
 }
 
 // MARK: - Models and optimisation

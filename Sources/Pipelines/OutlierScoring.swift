@@ -2,7 +2,6 @@ import AstroIO
 import Foundation
 import Inference
 import Outliers
-import Tensors
 
 /// The score stage: mean distance to the nearest neighbours, rank and percentile for every object of a journal.
 struct OutlierScoring {
@@ -34,7 +33,7 @@ struct OutlierScoring {
         let search = NearestNeighbours(
             count: settings.neighbours, metric: settings.metric == "cosine" ? .cosine : .euclidean,
             standardise: settings.standardise)
-        search.search(matrix, rows: usable, on: CPUBackend(threads: Self.cores)) { position, row in
+        search.search(matrix, rows: usable) { position, row in
             let index = usable[position]
             objects[index].score = row.meanDistance
             objects[index].nearest = row.indices.first
@@ -57,11 +56,5 @@ struct OutlierScoring {
         }
         for index in objects.indices where objects[index].rank == 0 { objects[index].flags.insert(.notScored) }
         return objects
-    }
-
-    private static var cores: Int {
-        var count = 0
-        count = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        return max(1, count)
     }
 }

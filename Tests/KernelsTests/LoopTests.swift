@@ -410,34 +410,6 @@ struct LoopTests {
         }
     }
 
-    @Test("the k smallest are those of a full sort, ties by index", arguments: InstructionSet.available)
-    func topK(set: InstructionSet) {
-        var random = SampleGenerator(seed: 37)
-        for (columns, k) in [(1, 1), (5, 8), (100, 10), (333, 25)] {
-            let rows = 4
-            var distances = (0..<rows * columns).map { _ in Float(Int.random(in: 0..<40, using: &random)) }
-            if columns > 50 { distances[7] = .nan }
-            var values = [Float](repeating: .infinity, count: rows * k)
-            var indices = [Int64](repeating: -1, count: rows * k)
-            // In blocks of columns, the last block first.
-            let half = columns / 2
-            for range in [half..<columns, 0..<half] where !range.isEmpty {
-                distances.withUnsafeBufferPointer {
-                    HostKernels(set).topKSmallest(
-                        $0.baseAddress! + range.lowerBound, rows: rows, columns: range.count, rowStride: columns,
-                        firstIndex: range.lowerBound, k: k, values: &values, indices: &indices)
-                }
-            }
-            for row in 0..<rows {
-                let sorted = (0..<columns).filter { !distances[row * columns + $0].isNaN }.sorted {
-                    (distances[row * columns + $0], $0) < (distances[row * columns + $1], $1)
-                }.prefix(k)
-                #expect(Array(indices[row * k..<(row + 1) * k].prefix(sorted.count)) == sorted.map(Int64.init))
-                #expect(indices[row * k..<(row + 1) * k].dropFirst(sorted.count).allSatisfy { $0 == -1 })
-            }
-        }
-    }
-
     @Test(
         "patches come in the order of a convolution's weights", arguments: InstructionSet.available,
         ElementType.allCases)

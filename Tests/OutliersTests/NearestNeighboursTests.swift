@@ -1,8 +1,8 @@
 import Foundation
 import Inference
-import Outliers
-import Tensors
 import Testing
+
+@testable import Outliers
 
 @Suite("Nearest neighbours")
 struct NearestNeighboursTests {
@@ -68,11 +68,11 @@ struct NearestNeighboursTests {
             let included = (0..<rows).filter { $0 % 7 != 6 }
             var search = NearestNeighbours(count: 6, metric: metric, standardise: standardise)
             search.queryBlock = 16
-            search.candidateBlock = 32
+            search.workers = 2
             let expected = Self.exhaustive(
                 table, rows: included, count: 6, metric: metric, standardise: search.standardise)
             var position = 0
-            search.search(matrix, rows: included, on: CPUBackend(threads: 1)) { index, row in
+            search.search(matrix, rows: included) { index, row in
                 #expect(index == position)
                 #expect(row.distances.count == min(6, included.count - 1))
                 for (found, exact) in zip(row.distances, expected[index].distances) {
@@ -96,13 +96,13 @@ struct NearestNeighboursTests {
         try values.withUnsafeBytes { try Data($0).write(to: URL(fileURLWithPath: path)) }
         let matrix = try EmbeddingMatrix(path: path, width: 2)
         var scores: [Double] = []
-        NearestNeighbours(count: 2).search(matrix, rows: [0, 1, 2, 3, 4], on: CPUBackend(threads: 1)) { _, row in
+        NearestNeighbours(count: 2).search(matrix, rows: [0, 1, 2, 3, 4]) { _, row in
             scores.append(row.meanDistance)
             return true
         }
         #expect(Array(scores.prefix(4)) == [1, 1, 1, 1])
         #expect(abs(scores[4] - ((39.0 * 39 * 2).squareRoot() + (39.0 * 39 + 40 * 40).squareRoot()) / 2) < 1e-9)
-        NearestNeighbours(count: 2).search(matrix, rows: [4], on: CPUBackend(threads: 1)) { _, row in
+        NearestNeighbours(count: 2).search(matrix, rows: [4]) { _, row in
             #expect(row.meanDistance.isNaN)
             return true
         }

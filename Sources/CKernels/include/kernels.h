@@ -158,6 +158,53 @@ typedef struct kernel_attention {
     kernel_strided q_gradient, k_gradient, v_gradient; // written, not added to
 } kernel_attention;
 
+// MARK: - Nearest neighbours
+
+enum { kernel_nearest_queries = 6 }; // queries of a group
+
+// Scores of groups of 6 queries with the rows of one panel, and each query's list of the best so far.
+//
+// A score is start[row] + query · row, the larger the nearer: with start = -|row|²/2 the squared distance is
+// |query|² - 2 score. Packing adds a step that raises it by the bound of its rounding errors, so that it is never below the
+// score in exact arithmetic: what stays below a threshold is certainly no nearer than the threshold says.
+typedef struct kernel_nearest {
+    const void *queries; // (groups, steps, 6), packed
+    int64_t groups;
+    const void *panel; // (steps, columns), packed
+    const float *start; // (columns)
+    int64_t steps;      // kernel_nearest_steps
+    kernel_type type;   // float32: a number a step; bfloat16: a pair a step
+    int32_t first_index; // of the panel's first row
+    // Lists, one a query, (6 · groups): a score above the threshold is appended; a full list is cut to its `kept` largest,
+    // the smallest of which becomes the threshold. capacity >= kept + columns. Begin with thresholds of -∞ and counts of 0.
+    float *thresholds;
+    int32_t *counts;
+    float *scores;    // (6 · groups, capacity)
+    int32_t *indices; // (6 · groups, capacity)
+    int64_t capacity, kept;
+} kernel_nearest;
+
+// How rows become columns of a panel, or queries of a group.
+typedef struct kernel_nearest_packing {
+    kernel_type type;
+    int64_t width, columns;     // columns of the panel; 6 for a group of queries
+    bool is_query, unit_length; // unit_length: divide each row by its length (a zero row stays zero), and start at 0
+    const double *mean, *factor; // (width): x = (row - mean) · factor
+    float *scratch;             // (width + 1)
+    void *packed;               // (steps, columns) of 4 bytes
+    float *start;               // (columns), or NULL: -|x|²/2; -∞ for a row that is not finite, which becomes zero
+} kernel_nearest_packing;
+
+// Steps of a packed row: its numbers or pairs, and the step of the error bound.
+int64_t kernel_nearest_steps(kernel_type type, int64_t width);
+
+// Packs `count` rows, at most p->columns; the other columns become rows that are never chosen.
+void kernel_nearest_pack(const kernel_nearest_packing *p, const float *const *rows, int64_t count);
+
+// Cuts every list to its `kept` largest scores, as nearest_scan does with full ones. A threshold stays -∞ where no more than
+// `kept` were found.
+void kernel_nearest_finish(const kernel_nearest *p);
+
 // MARK: - The table
 
 typedef struct kernel_table {
@@ -247,18 +294,16 @@ typedef struct kernel_table {
         float beta1, float beta2, float epsilon, float weight_decay, float bias_correction1, float bias_correction2,
         float gradient_scale, int64_t count);
 
-    // Merges a block of distances (rows, columns) into each row's k smallest, kept in ascending order in values and
-    // indices (rows, k); start with +∞ and -1. Column j stands for index first_index + j. Equal distances are ordered
-    // by index. NaN is never chosen.
-    void (*top_k_smallest)(
-        const float *distances, int64_t rows, int64_t columns, int64_t row_stride, int64_t first_index, int64_t k,
-        float *values, int64_t *indices);
-
     // images (count, channels, height, width) to tokens (count, (height/patch)·(width/patch), channels·patch²), in the
     // order of a convolution's weights: channel, row, column.
     void (*patchify)(
         const void *images, kernel_type images_type, void *tokens, kernel_type tokens_type, int64_t count,
         int64_t channels, int64_t height, int64_t width, int64_t patch);
+
+    // Offers the rows of a panel to every query.
+    void (*nearest_scan)(const kernel_nearest *p);
+    // Columns of a panel.
+    int64_t (*nearest_columns)(void);
 
     // The part [begin, end) of the query tiles of an attention (see kernel_attention_tile_count). scratch has
     // kernel_attention_scratch bytes, aligned to 64, and belongs to the call; counters are added to.

@@ -1,8 +1,9 @@
 import Foundation
 
 /// Mean distance to the k nearest vectors of a reference set.
-public struct KNNScorer: OutlierScorer {
-    public let name = "knn"
+public struct KNNScorer: StoredScorer {
+    /// `knn`, or `knn-cosine`.
+    public var name: String { metric == .cosine ? "knn-cosine" : "knn" }
     /// Number k of neighbours.
     public let k: Int
     public let metric: DistanceMetric
@@ -55,4 +56,23 @@ public struct KNNScorer: OutlierScorer {
     }
 
     private var search: NearestNeighbours { NearestNeighbours(count: k, metric: metric, standardise: standardise) }
+
+    // MARK: - Files
+
+    public func save(to path: String) throws {
+        try ScorerFile.write(
+            "knn", [("reference", reference.values, [reference.count, reference.width])],
+            strings: ["k": String(k), "metric": metric.rawValue, "standardise": String(standardise)], to: path)
+    }
+
+    public init(path: String) throws {
+        let file = try ScorerFile(path: path, method: "knn")
+        let (values, shape) = try file.tensor("reference", dimensions: 2)
+        guard let metric = DistanceMetric(rawValue: try file.value("metric")) else {
+            throw file.invalid("\"metric\" is no distance")
+        }
+        try self.init(
+            k: file.value("k"), metric: metric, standardise: file.value("standardise"),
+            reference: VectorSet(count: shape[0], width: shape[1], values: values))
+    }
 }
