@@ -73,6 +73,8 @@ public struct FittedOutliers: Sendable {
     /// What scores by something else than neighbours, fitted on an archive; nil for methods that score by them.
     public static func scorer(_ settings: OutlierSettings, archive: VectorSet) throws -> (any OutlierScorer)? {
         switch settings.method {
+        case .iforest: try IsolationForest(fitting: archive, seed: settings.seed)
+        case .pca: try PrincipalComponents(fitting: archive, components: 32, seed: settings.seed)
         default: nil
         }
     }

@@ -7,7 +7,6 @@ import Tensors
 import Training
 
 extension OutlierMethod: ExpressibleByArgument {}
-extension DistanceMetric: ExpressibleByArgument {}
 
 /// How outliers are found.
 struct OutlierOptions: ParsableArguments {
