@@ -3,11 +3,10 @@ import Datasets
 import Foundation
 import Inference
 import Models
+import Outliers
 import Tensors
 import TestSupport
 import Testing
-
-import Outliers
 
 @Suite struct FittedOutliersTests {
     private static let normalization = StampNormalization(size: 2, mean: [0, 0, 0], deviation: [1, 1, 1])
@@ -66,7 +65,7 @@ import Outliers
             let settings = OutlierSettings(try #require(OutlierMethod(rawValue: method)), k: 3, standardise: true)
             let network = try ConvolutionalAutoencoder(
                 AutoencoderConfiguration(
-                    kind: .attention, channels: 3, size: 16, widths: [4, 4, 4], latent: Self.width),
+                    kind: .attention, channels: 3, size: 16, widths: [4, 4, 4], latent: Self.width / 2),
                 seed: 1, backend: CPUBackend(threads: 1))
             let encoder: StampEncoder =
                 method == "knn"

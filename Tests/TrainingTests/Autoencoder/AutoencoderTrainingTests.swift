@@ -3,7 +3,6 @@ import Models
 import Tensors
 import TestSupport
 import Testing
-
 import Training
 
 @Suite struct AutoencoderTrainingTests {
@@ -92,16 +91,20 @@ import Training
     func normalises() {
         var random = RandomNumbers(seed: 2)
         let size = AutoencoderStamps.size * AutoencoderStamps.size
-        let raw = (0..<6).flatMap { plane in (0..<size).map { _ in 0.3 + 0.1 * Float(plane % 3 + 1) * random.normal() }
+        var raw: [Float] = []
+        for plane in 0..<6 {
+            let deviation = 0.1 * Float(plane % 3 + 1)
+            for _ in 0..<size { raw.append(0.3 + deviation * random.normal()) }
         }
         let normalization = AutoencoderStamps.fitted(to: raw)
         let result = AutoencoderStamps.normalise(raw, normalization)
         for channel in 0..<3 {
-            let own =
-                Array(result[(channel * size)..<((channel + 1) * size)])
-                + Array(result[((channel + 3) * size)..<((channel + 4) * size)])
-            let mean = own.reduce(0, +) / Float(own.count)
-            let variance = own.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(own.count)
+            var own = Array(result[(channel * size)..<((channel + 1) * size)])
+            own += result[((channel + 3) * size)..<((channel + 4) * size)]
+            let count = Float(own.count)
+            let mean: Float = own.reduce(0, +) / count
+            var variance: Float = 0
+            for value in own { variance += (value - mean) * (value - mean) / count }
             #expect(abs(mean) < 1e-3 && abs(variance - 1) < 1e-2)
         }
     }
