@@ -101,7 +101,9 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "OutliersTests",
-            dependencies: ["Outliers", "AstroIO", "Datasets", "Inference", "Models", "Tensors", "TestSupport"],
+            dependencies: [
+                "Outliers", "AstroIO", "Datasets", "ImageProcessing", "Inference", "Models", "Tensors", "TestSupport",
+            ],
             swiftSettings: swift),
         .testTarget(name: "ToolTests", dependencies: ["lenticular", "AstroIO"], swiftSettings: swift),
     ],

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct AutoencoderTests {
     private static func small(_ kind: AutoencoderConfiguration.Kind) -> AutoencoderConfiguration {
-        AutoencoderConfiguration(kind: kind, channels: 2, size: 16, widths: [4, 6, 8], latent: 5)
+        AutoencoderConfiguration(kind: kind, channels: 3, size: 16, widths: [4, 4, 8], latent: 5)
     }
 
     private static func network(
@@ -17,7 +17,7 @@ import Testing
 
     private static func images(_ count: Int) -> Tensor {
         var random = RandomNumbers(seed: 9)
-        return Tensor.normal([count, 2, 16, 16], random: &random, on: CPUBackend(threads: 1))
+        return Tensor.normal([count, 3, 16, 16], random: &random, on: CPUBackend(threads: 1))
     }
 
     @Test(

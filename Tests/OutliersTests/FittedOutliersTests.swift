@@ -1,6 +1,7 @@
 import AstroIO
 import Datasets
 import Foundation
+import ImageProcessing
 import Inference
 import Models
 import Outliers
@@ -123,8 +124,11 @@ import Testing
         let encoder = StampEncoder.autoencoder(
             network, StampNormalization(size: 8, spectrum: .init(wavelengths: [500]), mean: [0], deviation: [1]),
             views: 8)
-        let stamp = (0..<64).map { Float($0 * $0 % 13) }
-        let turned = (0..<64).map { stamp[($0 % 8) * 8 + 7 - $0 / 8] }
+        let stamp: [Float] = (0..<64).map { (index: Int) -> Float in Float(index * index % 13) }
+        let turned: [Float] = (0..<64).map { (index: Int) -> Float in
+            let (row, column) = (index % 8, 7 - index / 8)
+            return stamp[row * 8 + column]
+        }
         for (a, b) in zip(encoder.vectors(stamp, count: 1), encoder.vectors(turned, count: 1)) {
             #expect(abs(a - b) < 1e-4)
         }
@@ -140,9 +144,14 @@ import Testing
             return try reader.stamp(of: image, ObjectFiles(id: "a", planes: [.init(path: "a.fits")]))
         }
         var random = RandomNumbers(seed: 6)
-        let galaxy = (0..<1024).map { i -> Float in
-            let (u, v) = (Float(i % 32) - 15.5, Float(i / 32) - 15.5)
-            return 30 * Float(exp(-Double(u * u + v * v) / 20)) + random.normal()
+        var galaxy: [Float] = []
+        for i in 0..<1024 {
+            let u = Float(i % 32) - 15.5
+            let v = Float(i / 32) - 15.5
+            let squared: Float = u * u + v * v
+            let light: Float = Float(Foundation.exp(-Double(squared) / 20))
+            let value: Float = 30 * light + random.normal()
+            galaxy.append(value)
         }
         func flags(_ pixels: [Float]) throws -> QualityFlags { StampDefects.flags(of: try stamp(pixels), channels: 1) }
         #expect(try flags(galaxy).isDisjoint(with: StampDefects.flags))
