@@ -5,6 +5,9 @@ import TestSupport
 import Testing
 
 @Suite struct AutoencoderTests {
+    /// Tensors belong to a backend: all of a computation to the same one.
+    private static let backend = CPUBackend(threads: 1)
+
     private static func small(_ kind: AutoencoderConfiguration.Kind) -> AutoencoderConfiguration {
         AutoencoderConfiguration(kind: kind, channels: 3, size: 16, widths: [4, 4, 8], latent: 5)
     }
@@ -12,19 +15,19 @@ import Testing
     private static func network(
         _ kind: AutoencoderConfiguration.Kind, seed: UInt64 = 3
     ) throws -> ConvolutionalAutoencoder {
-        try ConvolutionalAutoencoder(small(kind), seed: seed, backend: CPUBackend(threads: 1))
+        try ConvolutionalAutoencoder(small(kind), seed: seed, backend: Self.backend)
     }
 
     private static func images(_ count: Int) -> Tensor {
         var random = RandomNumbers(seed: 9)
-        return Tensor.normal([count, 3, 16, 16], random: &random, on: CPUBackend(threads: 1))
+        return Tensor.normal([count, 3, 16, 16], random: &random, on: Self.backend)
     }
 
     @Test(
         "The two networks that are compared differ by less than 2 % of their parameters, and by nothing but the attention"
     )
     func parametersMatch() throws {
-        let backend = CPUBackend(threads: 1)
+        let backend = Self.backend
         let plain = try ConvolutionalAutoencoder(.standard(.plain), seed: 1, backend: backend)
         let attention = try ConvolutionalAutoencoder(.standard(.attention), seed: 1, backend: backend)
         let ratio = Double(attention.parameterCount) / Double(plain.parameterCount)
@@ -87,7 +90,7 @@ import Testing
                 let network = try Self.network(kind)
                 let path = folder + "/\(kind.rawValue).safetensors"
                 try network.save(to: path, metadata: ["note": "kept"])
-                let (loaded, metadata) = try ConvolutionalAutoencoder.load(path: path, backend: CPUBackend(threads: 1))
+                let (loaded, metadata) = try ConvolutionalAutoencoder.load(path: path, backend: Self.backend)
                 #expect(loaded.configuration == network.configuration && metadata["note"] == "kept")
                 #expect(loaded.reconstruction(of: images).floats() == network.reconstruction(of: images).floats())
                 #expect(metadata[ModelFile.taskKey] == kind.rawValue)
@@ -95,7 +98,7 @@ import Testing
             let other = folder + "/other.safetensors"
             try ModelFile.save(
                 try Self.network(.plain), task: "morphology", configuration: Self.small(.plain), to: other)
-            #expect { try ConvolutionalAutoencoder.load(path: other, backend: CPUBackend(threads: 1)) } throws: {
+            #expect { try ConvolutionalAutoencoder.load(path: other, backend: Self.backend) } throws: {
                 "\($0)".contains("morphology") && "\($0)".contains("other.safetensors")
             }
         }
@@ -109,7 +112,7 @@ import Testing
             AutoencoderConfiguration(kind: .attention, channels: 3, size: 64, widths: [8, -8], latent: 4),
         ] {
             #expect(throws: ModelError.self) {
-                try ConvolutionalAutoencoder(configuration, seed: 1, backend: CPUBackend(threads: 1))
+                try ConvolutionalAutoencoder(configuration, seed: 1, backend: Self.backend)
             }
         }
     }
