@@ -74,10 +74,11 @@ import Testing
             let gradient = try #require(gradients[tensor]).floats()
             // The element with the largest derivative: rounding hides small ones.
             let index = gradient.indices.max { abs(gradient[$0]) < abs(gradient[$1]) }!
-            let step: Float = 4e-3
+            // Small: a larger step meets kinks of ReLU. Rounding of the loss then leaves about 2e-4.
+            let step: Float = 3e-4
             let numeric = (loss(parameter.name, index, step) - loss(parameter.name, index, -step)) / Double(2 * step)
             #expect(
-                abs(numeric - Double(gradient[index])) < 0.04 * abs(numeric) + 2e-4,
+                abs(numeric - Double(gradient[index])) < 0.04 * abs(numeric) + 4e-4,
                 "\(parameter.name): \(numeric) and \(gradient[index])")
         }
     }
