@@ -100,7 +100,10 @@ let package = Package(
             dependencies: ["Pipelines", "Outliers", "Inference", "Datasets", "Models", "Tensors", "TestSupport"],
             swiftSettings: swift),
         .testTarget(
-            name: "OutliersTests", dependencies: ["Outliers", "Inference", "Tensors", "TestSupport"],
+            name: "OutliersTests",
+            dependencies: [
+                "Outliers", "AstroIO", "Datasets", "ImageProcessing", "Inference", "Models", "Tensors", "TestSupport",
+            ],
             swiftSettings: swift),
         .testTarget(name: "ToolTests", dependencies: ["lenticular", "AstroIO"], swiftSettings: swift),
     ],

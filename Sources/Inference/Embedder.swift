@@ -11,7 +11,7 @@ public struct Embedder: Sendable {
 
     public let model: VisionTransformer
     /// How stamps must be made for this model.
-    public let normalization: StampNormalization
+    public internal(set) var normalization: StampNormalization
     /// How the network computes.
     public let execution: Execution
     /// Views of each stamp whose embeddings are averaged: 1, 4 (quarter turns) or 8 (and their mirror images). The sky has no

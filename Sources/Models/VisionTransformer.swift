@@ -89,7 +89,7 @@ public struct VisionTransformer: Module {
     }
 
     /// Patch tokens with their positions, (B, patches, width), in the order of the execution.
-    private func positioned(_ images: Tensor, _ execution: Execution) -> Tensor {
+    func positioned(_ images: Tensor, _ execution: Execution) -> Tensor {
         let (rows, columns) = grid(of: images)
         let patches = patchEmbedding(images, execution) + positionEmbedding.patches(rows: rows, columns: columns)
         guard execution.order != .rows else { return patches }
@@ -115,7 +115,7 @@ public struct VisionTransformer: Module {
     }
 
     /// Class and register tokens with the positions they have, for each image.
-    private func prefixTokens(batch: Int) -> [Tensor] {
+    func prefixTokens(batch: Int) -> [Tensor] {
         let width = configuration.width
         var parts = [classToken] + (registerTokens.map { [$0] } ?? [])
         if let positions = positionEmbedding.prefix {

@@ -1,14 +1,14 @@
-import AstroIO
+package import AstroIO
 import Outliers
 
 /// The columns of the tables that a run writes, and blocks of their rows.
-enum ObjectTable {
+package enum ObjectTable {
     /// Rows that are converted and written at once.
     static let blockSize = 4096
 
     // MARK: - Catalog
 
-    static func catalogColumns(scored: Bool, analyses: [ColumnDescription] = []) -> [ColumnDescription] {
+    package static func catalogColumns(scored: Bool, analyses: [ColumnDescription] = []) -> [ColumnDescription] {
         var columns = [
             ColumnDescription(
                 "id_str", .text, ucd: "meta.id;meta.main", description: "Unique name of the object in this run"),
@@ -53,7 +53,7 @@ enum ObjectTable {
     /// - Parameters:
     ///   - scores: the objects' scores in the same order; nil for a run without a score stage.
     ///   - analyses: columns of the run's other stages.
-    static func catalogBlock(
+    package static func catalogBlock(
         _ records: [ObjectRecord], scores: [ScoredObject]?, analyses: [ColumnDescription]
     ) throws(CatalogError) -> Catalog {
         var values: [ColumnValues] = [
@@ -116,7 +116,7 @@ enum ObjectTable {
         ColumnDescription("reason", .text, ucd: "meta.note", description: "Why"),
     ]
 
-    static func failureBlock(_ records: [ObjectRecord]) throws(CatalogError) -> Catalog {
+    package static func failureBlock(_ records: [ObjectRecord]) throws(CatalogError) -> Catalog {
         let rows = records.flatMap { record in
             ((record.failure.map { [$0] } ?? []) + (record.problems ?? [])).map { (record, $0) }
         }
@@ -138,15 +138,17 @@ enum ObjectTable {
 }
 
 /// One object's place among the others.
-struct ScoredObject {
+package struct ScoredObject {
     /// NaN where there is none.
-    var score = Double.nan
+    package var score = Double.nan
     /// From 1; 0 where there is no score.
-    var rank = 0
+    package var rank = 0
     /// Percentage of scored objects with a lower score; NaN where there is no score.
-    var percentile = Double.nan
-    var nearest: Int?
-    var nearestID: String?
-    var nearestDistance = Double.nan
-    var flags: QualityFlags = []
+    package var percentile = Double.nan
+    package var nearest: Int?
+    package var nearestID: String?
+    package var nearestDistance = Double.nan
+    package var flags: QualityFlags = []
+
+    package init() {}
 }

@@ -16,6 +16,7 @@ struct Lenticular: ParsableCommand {
         version: ProgramVersion.current,
         subcommands: [
             RunCommand.self, ClassifyCommand.self, DetectCommand.self, MeasureCommand.self, RestoreCommand.self,
+            OutliersCommand.self, SimilarCommand.self,
             EmbedCommand.self, TrainCommand.self, PretrainCommand.self, SimulateCommand.self, ViewCommand.self,
             InfoCommand.self, FlagsCommand.self, ConfigCommand.self, BenchCommand.self,
         ])

@@ -5,6 +5,6 @@ struct TrainCommand: ParsableCommand {
         commandName: "train", abstract: "Train a network for a task.",
         subcommands: [
             TrainMorphologyCommand.self, TrainDetectionCommand.self, TrainParametersCommand.self,
-            TrainRestorationCommand.self,
+            TrainRestorationCommand.self, TrainAutoencoderCommand.self,
         ])
 }
