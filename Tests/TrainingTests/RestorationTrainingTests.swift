@@ -59,12 +59,12 @@ import Training
         #expect(observation.valid.allSatisfy { $0 }, "they are to be found")
     }
 
-    /// A few steps of training are better than the linear estimate that the network begins as, and a seed decides the result.
-    @Test func trainingImprovesOnTheLinearEstimate() throws {
+    /// A few steps of training are better than the shrinkage that the network begins as, and a seed decides the result.
+    @Test func trainingImprovesOnTheShrinkage() throws {
         let settings = RestorationTrainer.Settings(
-            scenes: 6, validationScenes: 6, side: 48, widths: [8, 16, 16], middleBlocks: 1,
+            scenes: 12, validationScenes: 6, side: 48, widths: [16, 24, 32], middleBlocks: 1,
             training: TrainerSettings(
-                batchSize: 4, steps: 60, learningRate: 4e-3, seed: 4, workers: 2, validationInterval: 20))
+                batchSize: 8, steps: 120, learningRate: 2e-3, seed: 4, workers: 2, validationInterval: 40))
         func train() throws -> RestorationTrainer.Summary {
             try withTemporaryFolder { folder in
                 var trainer = try RestorationTrainer(settings, folder: folder) { _, _ in true }
@@ -79,9 +79,9 @@ import Training
         let (first, second) = (try train(), try train())
         func gain(_ summary: RestorationTrainer.Summary) -> Double {
             [summary.denoise - summary.linearDenoise, summary.deconvolve - summary.linearDeconvolve]
-                .filter(\.isFinite).reduce(0, +)
+                .reduce(0, +)
         }
-        #expect(gain(first) > 0.3, "gain \(gain(first)) dB")
+        #expect(gain(first).isFinite && gain(first) > 0.1, "gain \(gain(first)) dB")
         #expect(gain(first) == gain(second))
     }
 

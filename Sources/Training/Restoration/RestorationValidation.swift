@@ -7,8 +7,8 @@ import Tensors
 /// One restored observation beside its truth, in σ of the sky.
 public struct RestorationValidation: Sendable {
     public let changesPSF: Bool
-    /// 10 log₁₀(peak² / mean squared error), dB; the peak is the truth's largest pixel. Pixels that unmasked artefacts hide do not
-    /// count: a second look sees them masked.
+    /// 10 log₁₀(peak² / mean squared error), dB; the peak is the truth's largest pixel, at least 1 σ: a stamp may hold nothing but
+    /// dark sky. Pixels that unmasked artefacts hide do not count: a second look sees them masked.
     public let peakSignalToNoise: Double
     /// The same of the linear estimate.
     public let linearPeakSignalToNoise: Double
@@ -36,7 +36,7 @@ public struct RestorationValidation: Sendable {
             input.planes, shape: [1, RestorationInput.channels, side, side], on: network.backend)
         let answer = network(planes, fine: true, execution)
         let (correction, logVariance) = (answer.correction.floats(), answer.logVariance.floats())
-        var (error, linear, peak) = (0.0, 0.0, Float(0))
+        var (error, linear, peak) = (0.0, 0.0, Float(1))
         var deviations: [Float] = []
         for i in input.base.indices {
             let difference = observation.truth[i] - input.base[i] - input.scale[i] * correction[i]
