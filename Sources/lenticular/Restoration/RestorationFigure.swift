@@ -8,6 +8,8 @@ struct RestorationFigure {
     let after: Image
     /// The picture is not wider than this.
     static let maximalWidth = 3200
+    /// Nor, where a whole factor allows, narrower than this.
+    static let minimalWidth = 800
 
     func draw() -> RGBImage {
         let factor = after.width / before.width
@@ -34,6 +36,9 @@ struct RestorationFigure {
         let picture = Composite.rgb(
             from: Image(
                 bands: after.bands, width: total, height: height, pixels: pixels, mask: mask, rowOrder: after.rowOrder))
+        // Stamps of some dozen pixels are enlarged by a whole number.
+        let enlargement = Self.minimalWidth / total
+        if enlargement > 1 { return picture.resized(width: enlargement * total, height: enlargement * height) }
         guard total > Self.maximalWidth else { return picture }
         return picture.resized(width: Self.maximalWidth, height: max(1, height * Self.maximalWidth / total))
     }
