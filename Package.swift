@@ -34,6 +34,8 @@ let package = Package(
         .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+        .systemLibrary(name: "CChafa", pkgConfig: "chafa", providers: [.apt(["libchafa-dev"])]),
+        .target(name: "CTerminal"),
         .target(name: "CImageCodecs", dependencies: ["CLibPNG", "CLibJPEG"]),
         .target(name: "CKernels", cSettings: optimised, linkerSettings: [.linkedLibrary("m")]),
 
@@ -69,10 +71,11 @@ let package = Package(
                 "Outliers", "Inference", "Figures", "CSodium", .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: swift),
+        .target(name: "TerminalUI", dependencies: ["ImageProcessing", "CChafa", "CTerminal"], swiftSettings: swift),
         .executableTarget(
             name: "lenticular",
             dependencies: [
-                "Pipelines", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Pipelines", "Training", "TerminalUI", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
 
@@ -101,6 +104,8 @@ let package = Package(
         .testTarget(
             name: "OutliersTests", dependencies: ["Outliers", "Inference", "Tensors", "TestSupport"],
             swiftSettings: swift),
+        .testTarget(
+            name: "TerminalUITests", dependencies: ["TerminalUI", "ImageProcessing", "AstroIO"], swiftSettings: swift),
         .testTarget(name: "ToolTests", dependencies: ["lenticular", "AstroIO"], swiftSettings: swift),
     ],
     cLanguageStandard: .gnu2x
