@@ -20,6 +20,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // MARK: - C libraries, each with one door
@@ -64,6 +65,17 @@ let package = Package(
         .target(name: "Inference", dependencies: ["Models", "Datasets"], swiftSettings: swift),
         .target(name: "Outliers", dependencies: ["Inference", "Kernels", "Tensors"], swiftSettings: swift),
 
+        // MARK: - A person in the loop
+        .target(
+            name: "Labeling",
+            dependencies: [
+                "AstroIO", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: swift),
+        .target(
+            name: "ActiveLearning", dependencies: ["Labeling", "Training", "Outliers", "Pipelines"],
+            swiftSettings: swift),
+
         // MARK: - Pipelines and the tool
         .target(
             name: "Pipelines",
@@ -75,7 +87,8 @@ let package = Package(
         .executableTarget(
             name: "lenticular",
             dependencies: [
-                "Pipelines", "Training", "TerminalUI", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "ActiveLearning", "Labeling", "Pipelines", "Training", "TerminalUI",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
 
@@ -106,6 +119,16 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "TerminalUITests", dependencies: ["TerminalUI", "ImageProcessing", "AstroIO"], swiftSettings: swift),
+        .executableTarget(
+            name: "LabelWriter", dependencies: ["Labeling"], path: "Tests/LabelWriter", swiftSettings: swift),
+        .testTarget(
+            name: "LabelingTests",
+            dependencies: [
+                "Labeling", "LabelWriter", "AstroIO", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+            ], swiftSettings: swift),
+        .testTarget(
+            name: "ActiveLearningTests", dependencies: ["ActiveLearning", "Labeling", "TestSupport"],
+            swiftSettings: swift),
         .testTarget(name: "ToolTests", dependencies: ["lenticular", "AstroIO"], swiftSettings: swift),
     ],
     cLanguageStandard: .gnu2x

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TerminalUI
+import TerminalUI
 
 @Suite struct CapabilityTests {
     static let cases: [([String: String], [Int]?, Graphics, ColourDepth)] = [

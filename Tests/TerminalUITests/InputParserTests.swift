@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TerminalUI
+import TerminalUI
 
 @Suite struct InputParserTests {
     static let cases: [(String, [Key])] = [

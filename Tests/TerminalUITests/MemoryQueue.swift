@@ -1,6 +1,6 @@
 import Synchronization
 
-@testable import TerminalUI
+import TerminalUI
 
 /// A queue in memory, with a log, that fails when it is told to.
 final class MemoryQueue: ReviewQueue {

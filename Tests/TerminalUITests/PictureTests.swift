@@ -5,7 +5,7 @@ import ImageProcessing
 import Synchronization
 import Testing
 
-@testable import TerminalUI
+import TerminalUI
 
 @Suite struct PictureTests {
     /// Left half black, right half one colour.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TerminalUI
+import TerminalUI
 
 @Suite struct ReviewFrameTests {
     private static let capabilities = TerminalCapabilities(graphics: .blocks, colours: .trueColour, unicode: true)

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TerminalUI
+import TerminalUI
 
 @Suite struct ReviewScreenTests {
     private static func screen(_ queue: MemoryQueue) -> ReviewScreen {

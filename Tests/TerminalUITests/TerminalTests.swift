@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import TerminalUI
+import TerminalUI
 
 @Suite(.serialized) struct TerminalTests {
     /// Opens a pseudo-terminal: what a person sees, and what the program has.

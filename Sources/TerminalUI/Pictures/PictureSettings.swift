@@ -83,7 +83,7 @@ public struct PictureSettings: Sendable, Hashable {
     }
 
     /// Brightness replaced by its rank among the pixels; colours keep their ratios.
-    static func equalised(_ picture: RGBImage) -> RGBImage {
+    package static func equalised(_ picture: RGBImage) -> RGBImage {
         var counts = [Int](repeating: 0, count: 256)
         let samples = picture.samples
         func brightness(_ i: Int) -> Int { (Int(samples[i]) + Int(samples[i + 1]) + Int(samples[i + 2])) / 3 }
