@@ -87,7 +87,7 @@ let package = Package(
         .executableTarget(
             name: "lenticular",
             dependencies: [
-                "ActiveLearning", "Labeling", "Pipelines", "Training", "TerminalUI",
+                "Labeling", "Pipelines", "Training", "TerminalUI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "terminal.h"
 
 #include <errno.h>
@@ -20,11 +21,14 @@ static int guard_pipe = -1;
 static pid_t guard = -1;
 static struct termios original;
 static volatile sig_atomic_t taken = 0;
+static volatile sig_atomic_t ended = 0;
 
-static const int fatal_signals[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT, SIGFPE};
+static const int ending_signals[] = {SIGTERM, SIGHUP, SIGINT};
+enum { ending_count = sizeof ending_signals / sizeof ending_signals[0] };
+static const int fatal_signals[] = {SIGQUIT, SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT, SIGFPE};
 enum { fatal_count = sizeof fatal_signals / sizeof fatal_signals[0] };
 
-static void send(int descriptor, const char *text, size_t length) {
+static void transmit(int descriptor, const char *text, size_t length) {
     while (length > 0) {
         ssize_t sent = write(descriptor, text, length);
         if (sent < 0 && errno == EINTR) continue;
@@ -38,9 +42,9 @@ static void send(int descriptor, const char *text, size_t length) {
 static void give_back(void) {
     if (!taken) return;
     taken = 0;
-    send(terminal, leave_sequence, sizeof leave_sequence - 1);
+    transmit(terminal, leave_sequence, sizeof leave_sequence - 1);
     tcsetattr(terminal, TCSANOW, &original);
-    if (guard_pipe >= 0) send(guard_pipe, "q", 1);
+    if (guard_pipe >= 0) transmit(guard_pipe, "q", 1);
 }
 
 static void on_fatal(int number) {
@@ -49,6 +53,16 @@ static void on_fatal(int number) {
     errno = saved;
     signal(number, SIG_DFL);
     raise(number);
+}
+
+static void on_ending(int number) {
+    int saved = errno;
+    give_back();
+    ended = number;
+    signal(number, SIG_DFL);
+    alarm(2);
+    terminal_wake();
+    errno = saved;
 }
 
 static void on_resize(int number) {
@@ -62,6 +76,8 @@ void terminal_wake(void) {
     /* A full pipe is as good: its reader will come. */
     if (events[1] >= 0 && write(events[1], "w", 1) < 0) return;
 }
+
+int terminal_ended(void) { return ended; }
 
 int terminal_events(void) { return events[0]; }
 
@@ -80,7 +96,7 @@ static void watch(int pipe_end, int descriptor) {
     ssize_t count;
     while ((count = read(pipe_end, &byte, 1)) < 0 && errno == EINTR) continue;
     if (count == 0) {
-        send(descriptor, leave_sequence, sizeof leave_sequence - 1);
+        transmit(descriptor, leave_sequence, sizeof leave_sequence - 1);
         tcsetattr(descriptor, TCSANOW, &original);
     }
     _exit(0);
@@ -115,7 +131,7 @@ static int take(void) {
         taken = 0;
         return errno;
     }
-    send(terminal, enter_sequence, sizeof enter_sequence - 1);
+    transmit(terminal, enter_sequence, sizeof enter_sequence - 1);
     return 0;
 }
 
@@ -124,6 +140,8 @@ static void install_handlers(void) {
     sigfillset(&action.sa_mask);
     action.sa_handler = on_fatal;
     for (int i = 0; i < fatal_count; i++) sigaction(fatal_signals[i], &action, NULL);
+    action.sa_handler = on_ending;
+    for (int i = 0; i < ending_count; i++) sigaction(ending_signals[i], &action, NULL);
     action.sa_handler = on_resize;
     action.sa_flags = SA_RESTART;
     sigaction(SIGWINCH, &action, NULL);
@@ -151,12 +169,13 @@ int terminal_enter(int descriptor) {
 void terminal_leave(void) {
     give_back();
     if (guard_pipe >= 0) {
-        send(guard_pipe, "q", 1);
+        transmit(guard_pipe, "q", 1);
         close(guard_pipe);
         guard_pipe = -1;
         while (waitpid(guard, NULL, 0) < 0 && errno == EINTR) continue;
     }
     for (int i = 0; i < fatal_count; i++) signal(fatal_signals[i], SIG_DFL);
+    for (int i = 0; i < ending_count; i++) signal(ending_signals[i], SIG_DFL);
     signal(SIGWINCH, SIG_DFL);
 }
 
@@ -178,4 +197,24 @@ terminal_size_t terminal_size(int descriptor) {
         size.height = window.ws_ypixel;
     }
     return size;
+}
+
+int terminal_open_pair(terminal_size_t size, int *person, int *program) {
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0) return errno;
+    struct winsize window = {(unsigned short)size.rows, (unsigned short)size.columns, (unsigned short)size.width,
+                             (unsigned short)size.height};
+    char name[64];
+    int slave = -1;
+    if (grantpt(master) == 0 && unlockpt(master) == 0 && ptsname_r(master, name, sizeof name) == 0)
+        slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (slave < 0 || ioctl(slave, TIOCSWINSZ, &window) != 0) {
+        int failure = errno;
+        close(master);
+        if (slave >= 0) close(slave);
+        return failure;
+    }
+    *person = master;
+    *program = slave;
+    return 0;
 }

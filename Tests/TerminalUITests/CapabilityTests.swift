@@ -1,6 +1,5 @@
-import Testing
-
 import TerminalUI
+import Testing
 
 @Suite struct CapabilityTests {
     static let cases: [([String: String], [Int]?, Graphics, ColourDepth)] = [

@@ -1,6 +1,5 @@
-import Testing
-
 import TerminalUI
+import Testing
 
 @Suite struct InputParserTests {
     static let cases: [(String, [Key])] = [

@@ -1,5 +1,4 @@
 import Synchronization
-
 import TerminalUI
 
 /// A queue in memory, with a log, that fails when it is told to.
@@ -52,7 +51,11 @@ final class MemoryQueue: ReviewQueue {
     func undo() throws -> ReviewUndone? {
         try state.withLock { state in
             if state.fails { throw Failure() }
-            return state.log.popLast().map { ReviewUndone(id: $0.id, question: $0.question) }
+            return state.log.popLast().map { row in
+                let what: ReviewUndone.What =
+                    row.question.map { .answer(question: $0) } ?? (row.answer == "skip" ? .skip : .artefact)
+                return ReviewUndone(id: row.id, what: what)
+            }
         }
     }
 

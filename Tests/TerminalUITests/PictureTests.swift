@@ -3,9 +3,8 @@ import Dispatch
 import Foundation
 import ImageProcessing
 import Synchronization
-import Testing
-
 import TerminalUI
+import Testing
 
 @Suite struct PictureTests {
     /// Left half black, right half one colour.

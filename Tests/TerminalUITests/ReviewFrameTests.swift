@@ -1,6 +1,5 @@
-import Testing
-
 import TerminalUI
+import Testing
 
 @Suite struct ReviewFrameTests {
     private static let capabilities = TerminalCapabilities(graphics: .blocks, colours: .trueColour, unicode: true)

@@ -1,6 +1,5 @@
-import Testing
-
 import TerminalUI
+import Testing
 
 @Suite struct ReviewScreenTests {
     private static func screen(_ queue: MemoryQueue) -> ReviewScreen {
@@ -80,7 +79,7 @@ import TerminalUI
         var screen = Self.screen(queue)
         for count in 0..<100 {
             Self.press(&screen, [.character(count % 3 == 0 ? "s" : "2")])
-            screen.refillIfFew()
+            screen.refillIfFew(at: 1)
         }
         #expect(screen.current == nil)
         #expect(queue.log.map(\.id) == (1...100).map { "object-\($0)" })

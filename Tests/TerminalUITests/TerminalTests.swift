@@ -1,17 +1,8 @@
 import Foundation
+import TerminalUI
 import Testing
 
-import TerminalUI
-
 @Suite(.serialized) struct TerminalTests {
-    /// Opens a pseudo-terminal: what a person sees, and what the program has.
-    private static func pair() -> (master: Int32, slave: Int32) {
-        let master = posix_openpt(O_RDWR | O_NOCTTY)
-        grantpt(master)
-        unlockpt(master)
-        return (master, open(ptsname(master), O_RDWR | O_NOCTTY))
-    }
-
     private static func modes(_ descriptor: Int32) -> [UInt32] {
         var modes = termios()
         tcgetattr(descriptor, &modes)
@@ -31,14 +22,13 @@ import TerminalUI
     }
 
     @Test func leavingRestoresModesScreenAndCursor() throws {
-        let (master, slave) = Self.pair()
-        defer {
-            close(master)
-            close(slave)
-        }
+        let ends = try PseudoTerminal(TerminalSize(columns: 80, rows: 24))
+        defer { withExtendedLifetime(ends) {} }
+        let (master, slave) = (ends.person, ends.program)
         let before = Self.modes(slave)
         let terminal = try Terminal(descriptor: slave)
         #expect(Self.modes(slave) != before)
+        #expect(terminal.size == TerminalSize(columns: 80, rows: 24))
         terminal.write("\u{1B}[5;5Hhello")
         let shown = Self.read(master)
         #expect(shown.contains("\u{1B}[?1049h") && shown.contains("hello"))
@@ -51,11 +41,9 @@ import TerminalUI
     }
 
     @Test func inputWakingAndTimeout() throws {
-        let (master, slave) = Self.pair()
-        defer {
-            close(master)
-            close(slave)
-        }
+        let ends = try PseudoTerminal(TerminalSize(columns: 80, rows: 24))
+        defer { withExtendedLifetime(ends) {} }
+        let (master, slave) = (ends.person, ends.program)
         let terminal = try Terminal(descriptor: slave)
         defer { terminal.leave() }
         guard case .timeout = terminal.wait(milliseconds: 10) else {

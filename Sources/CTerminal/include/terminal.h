@@ -4,7 +4,9 @@
  *
  * What is given back: the line discipline as it was, the main screen, a visible cursor, no attributes. When:
  * - terminal_leave, and any exit (atexit);
- * - SIGTERM, SIGHUP, SIGINT, SIGQUIT and the signals of a crash: the handler gives back, and the signal then acts as usual;
+ * - SIGTERM, SIGHUP, SIGINT: the handler gives back and wakes the program, which has two seconds to end by itself
+ *   (terminal_ended) before SIGALRM ends it;
+ * - SIGQUIT and the signals of a crash: the handler gives back, and the signal then acts as usual;
  * - SIGKILL: a guard process, forked by terminal_enter, sees its pipe close without the farewell byte and gives back.
  */
 #ifndef LENTICULAR_TERMINAL_H
@@ -26,6 +28,9 @@ void terminal_leave(void);
 /* Gives it back, stops the process as Ctrl-Z does, and takes it again once the shell continues the process. Returns an errno. */
 int terminal_suspend(void);
 
+/* The signal that asked the program to end; 0 while there was none. The terminal is given back by then. */
+int terminal_ended(void);
+
 /* A descriptor that becomes readable when the window changed its size or terminal_wake was called. */
 int terminal_events(void);
 /* Empties it. */
@@ -34,4 +39,7 @@ void terminal_clear_events(void);
 void terminal_wake(void);
 
 terminal_size_t terminal_size(int descriptor);
+
+/* A pseudo-terminal of that size: person is the end that types and sees, program the terminal. Returns 0 or an errno. */
+int terminal_open_pair(terminal_size_t size, int *person, int *program);
 #endif

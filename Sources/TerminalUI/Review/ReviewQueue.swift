@@ -23,13 +23,18 @@ public protocol ReviewQueue: Sendable {
 
 /// A decision that was taken back.
 public struct ReviewUndone: Sendable, Equatable {
-    public var id: String
-    /// What was answered, or nil for an artefact or a skip.
-    public var question: String?
+    public enum What: Sendable, Equatable {
+        /// The answer to a question.
+        case answer(question: String)
+        case skip, artefact, comment
+    }
 
-    public init(id: String, question: String?) {
+    public var id: String
+    public var what: What
+
+    public init(id: String, what: What) {
         self.id = id
-        self.question = question
+        self.what = what
     }
 }
 

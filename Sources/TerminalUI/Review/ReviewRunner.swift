@@ -68,7 +68,7 @@ public final class ReviewRunner {
             case .closed: return summary(hungUp: true)
             }
             draw()
-            screen.refillIfFew()
+            screen.refillIfFew(at: Self.now())
         }
     }
 

@@ -64,6 +64,7 @@ public struct ReviewScreen: Sendable {
     private var seen: Set<String> = []
     private var started: Double
     private var shownSince: Double
+    private var refilled: Double
     private var decisionTimes: [Double] = []
 
     /// - Parameters:
@@ -81,6 +82,7 @@ public struct ReviewScreen: Sendable {
         question = queue.questions.first
         started = time
         shownSince = time
+        refilled = time
         refill()
         updateProgress()
     }
@@ -121,9 +123,12 @@ public struct ReviewScreen: Sendable {
         return nil
     }
 
-    /// Asks for more objects when few are left to look ahead at; to be called while the person looks.
-    public mutating func refillIfFew() {
-        if entries.count - position <= lookAhead / 2 { refill() }
+    /// Asks for more objects when few are left to look ahead at, and now and then so that they stay reserved; to be called
+    /// while the person looks.
+    public mutating func refillIfFew(at time: Double) {
+        guard entries.count - position <= lookAhead / 2 || time - refilled > 120 else { return }
+        refilled = time
+        refill()
     }
 
     private mutating func answering(_ key: Key, at time: Double) -> Request? {
@@ -250,15 +255,24 @@ public struct ReviewScreen: Sendable {
             say("the answer to \(undone.id) was taken back")
             return
         }
-        if let name = undone.question {
+        let what: String
+        switch undone.what {
+        case .answer(let name):
             count(entries[position].item, name, replacing: entries[position].answers[name], by: nil)
             entries[position].answers[name] = nil
             question = queue.questions[name] ?? queue.questions.first
-        } else {
+            what = name
+        case .artefact:
             entries[position].isArtefact = false
+            what = "artefact"
+        case .skip:
             entries[position].isSkipped = false
+            what = "skip"
+        case .comment:
+            entries[position].comment = nil
+            what = "comment"
         }
-        say("taken back: \(undone.question ?? "artefact or skip") of \(undone.id)")
+        say("taken back: \(what) of \(undone.id)")
     }
 
     private mutating func comment(_ text: String) {
@@ -267,6 +281,7 @@ public struct ReviewScreen: Sendable {
         do {
             try queue.comment(item.id, text: text)
             entries[position].comment = text
+            saved += 1
             say("the comment is saved")
         } catch {
             mode = .comment(LineEditor(text))

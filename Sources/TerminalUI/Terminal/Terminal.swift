@@ -43,7 +43,7 @@ public final class Terminal: Sendable {
         /// The window may have another size, or another thread called `wake`.
         case woken
         case timeout
-        /// The terminal is gone.
+        /// The terminal is gone, or the program was asked to end.
         case closed
     }
 
@@ -73,6 +73,12 @@ public final class Terminal: Sendable {
     /// Stops the process as Ctrl-Z does; returns when it is continued.
     public func suspend() { _ = terminal_suspend() }
 
+    /// The signal that asked the program to end; nil while there was none.
+    public static var endingSignal: Int32? {
+        let number = terminal_ended()
+        return number == 0 ? nil : number
+    }
+
     /// Ends a wait. From any thread.
     public static func wake() { terminal_wake() }
 
@@ -83,6 +89,7 @@ public final class Terminal: Sendable {
             pollfd(fd: terminal_events(), events: Int16(POLLIN), revents: 0),
         ]
         let count = poll(&polled, 2, Int32(milliseconds ?? -1))
+        if terminal_ended() != 0 { return .closed }
         if count == 0 { return .timeout }
         if count < 0 { return errno == EINTR ? .woken : .closed }
         if polled[0].revents != 0 {
