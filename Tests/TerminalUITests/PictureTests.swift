@@ -64,35 +64,29 @@ import Testing
     }
 
     @Test func equalisingSpreadsTheBrightness() {
-        let dark = RGBImage(
-            width: 100, height: 1,
-            samples: (0..<100).flatMap { [UInt8]([UInt8($0 / 5), UInt8($0 / 5), UInt8($0 / 5)]) })
+        let levels = (0..<300).map { UInt8($0 / 15) }
+        let dark = RGBImage(width: 100, height: 1, samples: levels)
         let samples = PictureSettings.equalised(dark).samples
         #expect(samples.min()! < 15 && samples.max()! > 240)
     }
 
-    private struct Source: PictureSource {
+    private final class Source: PictureSource {
         let reads = Mutex<[String]>([])
         var views: [ReviewView] { [.image] }
+
         func image(of files: [String], view: ReviewView) throws -> Image {
             reads.withLock { $0.append(files[0]) }
             if files[0] == "bad" { throw MemoryQueue.Failure() }
             return Image(bands: ["r"], width: 16, height: 16, pixels: [Float](repeating: 1, count: 256))
         }
-        func neighbours(of id: String, count: Int) throws -> [ReviewNeighbour] { [] }
-    }
 
-    private final class Shared: PictureSource {
-        let source = Source()
-        var views: [ReviewView] { source.views }
-        func image(of files: [String], view: ReviewView) throws -> Image { try source.image(of: files, view: view) }
         func neighbours(of id: String, count: Int) throws -> [ReviewNeighbour] {
             [ReviewNeighbour(id: "like " + id, files: ["n"], distance: 1)]
         }
     }
 
     @Test func picturesAreReadAheadOnceAndABadFileSaysWhy() async throws {
-        let source = Shared()
+        let source = Source()
         let ready = DispatchSemaphore(value: 0)
         let loader = PictureLoader(source: source) { ready.signal() }
         let painter = PicturePainter(graphics: .blocks, colours: .trueColour, cell: nil)
@@ -109,7 +103,7 @@ import Testing
         #expect(loader.picture(requests[1]) == .failed("RUN/labels.sqlite: the disk is full"))
         #expect(loader.neighbours(of: "a")?.first?.id == "like a")
         loader.want(requests)
-        #expect(source.source.reads.withLock { $0 } == ["a", "bad", "b"])
+        #expect(source.reads.withLock { $0 } == ["a", "bad", "b"])
         loader.stop()
     }
 }

@@ -114,10 +114,12 @@ public struct ReviewFrame {
 
     private mutating func drawNeighbours(_ layout: ReviewLayout) {
         guard let strip = layout.neighbours else { return }
-        guard let neighbours = screen.neighbours else {
+        guard let known = screen.neighbours else {
             note("looking for neighbours …", strip)
             return
         }
+        // As many as their names have room.
+        let neighbours = known.prefix(max(strip.columns / 11, 2))
         guard !neighbours.isEmpty else {
             note("no neighbours are known: the run has no embeddings of this object", strip)
             return

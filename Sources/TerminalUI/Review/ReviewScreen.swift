@@ -97,10 +97,10 @@ public struct ReviewScreen: Sendable {
         [1, 2, -1, 3, 4, -2].map { position + $0 }.filter { entries.indices.contains($0) }.map { entries[$0].item }
     }
 
-    /// Decisions a minute over the last five minutes of this review; nil before there are three.
+    /// Decisions a minute over the last five minutes of this review; nil before there are three, and in the first 15 s.
     public func rate(at time: Double) -> Double? {
         let recent = decisionTimes.filter { time - $0 < 300 }
-        guard recent.count >= 3 else { return nil }
+        guard recent.count >= 3, time - started >= 15 else { return nil }
         return Double(recent.count) / max(min(time - started, 300), 1) * 60
     }
 
@@ -134,7 +134,9 @@ public struct ReviewScreen: Sendable {
     private mutating func answering(_ key: Key, at time: Double) -> Request? {
         switch key {
         case .character("q"): return .quit
-        case .character("?"): mode = .help
+        case .character("?"):
+            mode = .help
+            message = nil
         case .character("u"): undo(at: time)
         case .character("s"):
             decide(at: time) { screen, item, seconds in
@@ -207,7 +209,7 @@ public struct ReviewScreen: Sendable {
         do {
             try store(&self, item, max(time - shownSince, 0))
         } catch {
-            message = Message(text: "NOT SAVED: \(error). The object stays; try again.", isError: true)
+            message = Message(text: "NOT SAVED: \(error). The object stays.", isError: true)
             return
         }
         message = nil
@@ -285,7 +287,7 @@ public struct ReviewScreen: Sendable {
             say("the comment is saved")
         } catch {
             mode = .comment(LineEditor(text))
-            message = Message(text: "NOT SAVED: \(error). The comment stays; try again.", isError: true)
+            message = Message(text: "NOT SAVED: \(error). The comment stays.", isError: true)
         }
     }
 

@@ -8,7 +8,9 @@ enum OutlierQueue {
     static let task = "outliers"
 
     /// Columns that the review shows elsewhere or that say nothing to a person.
-    private static let hidden: Set<String> = ["ra", "dec", "nearest_distance", "outlier_percentile"]
+    private static let hidden: Set<String> = [
+        "ra", "dec", "nearest_distance", "outlier_score", "outlier_rank", "outlier_percentile",
+    ]
 
     /// Makes it from the run's catalog.
     ///
@@ -36,9 +38,10 @@ enum OutlierQueue {
             })
         try store.defineTask(task, tree: .outlier, strategy: "outliers=1")
         let question = QuestionTree.outlier.root.name
+        let scored = ids.indices.filter { ranks[$0] ?? 0 > 0 }.sorted { ranks[$0]! < ranks[$1]! }
         try store.replaceProposals(
             task: task,
-            ids.indices.lazy.filter { ranks[$0] ?? 0 > 0 }.map { row in
+            scored.lazy.map { row in
                 Proposal(
                     objectID: ids[row] ?? "", task: task, question: question, score: scores[row], strategy: "outliers")
             })
