@@ -45,6 +45,7 @@ import Testing
         }
         #expect(text.contains(start))
         #expect(!text.contains("\n"), "a line feed would move the text below")
+        #expect(text.utf8.count < 40_000, "no more pixels are sent than 32 × 32, or what the window has")
     }
 
     @Test func theStretchesKeepTheOrderOfBrightness() throws {

@@ -32,7 +32,7 @@ contains() { # contains WHAT FILE TEXT
 }
 capture() {
     tm capture-pane -p -t review >"$screens/$1.txt"
-    tm capture-pane -p -e -t review >"$screens/$1.ansi"
+    tm capture-pane -p -e -N -t review >"$screens/$1.ansi"
 }
 answers() { # rows of the log that stand: of a kind, or answers
     python3 - "$work/run/labels.sqlite" "${1:-answer}" <<'P'

@@ -14,6 +14,9 @@ public struct PicturePainter: Sendable, Hashable {
         self.cell = cell ?? .init(width: 8, height: 16)
     }
 
+    /// Pixels of a picture that is sent; over ssh each costs about two bytes (Sixel) to five (Kitty).
+    private static let longestSide = 512
+
     /// A picture that is ready for the screen.
     public enum Painted: Sendable, Equatable {
         /// rows × columns cells.
@@ -24,8 +27,12 @@ public struct PicturePainter: Sendable, Hashable {
 
     /// The largest part of columns × rows that has the picture's shape.
     public func fit(width: Int, height: Int, columns: Int, rows: Int) -> (columns: Int, rows: Int) {
-        let scale = min(
+        var scale = min(
             Double(columns * cell.width) / Double(width), Double(rows * cell.height) / Double(height))
+        if graphics == .sixel {
+            // Sixels are text, a byte or two a pixel: larger pictures take longer than a person wants to wait.
+            scale = min(scale, Double(Self.longestSide) / Double(max(width, height)))
+        }
         return (
             min(max(Int((Double(width) * scale / Double(cell.width)).rounded()), 1), columns),
             min(max(Int((Double(height) * scale / Double(cell.height)).rounded()), 1), rows)
@@ -36,7 +43,7 @@ public struct PicturePainter: Sendable, Hashable {
     public func paint(_ picture: RGBImage, columns: Int, rows: Int) -> Painted? {
         guard graphics != .none, columns > 0, rows > 0 else { return nil }
         let size = fit(width: picture.width, height: picture.height, columns: columns, rows: rows)
-        let configuration = configuration(columns: size.columns, rows: size.rows)
+        let configuration = configuration(columns: size.columns, rows: size.rows, cell: pixels(for: picture, size))
         defer { chafa_canvas_config_unref(configuration) }
         let canvas = chafa_canvas_new(configuration)!
         defer { chafa_canvas_unref(canvas) }
@@ -63,7 +70,22 @@ public struct PicturePainter: Sendable, Hashable {
         }
     }
 
-    private func configuration(columns: Int, rows: Int) -> OpaquePointer {
+    /// Pixels of a character in what is sent: terminals that scale pictures themselves get no more than the picture has.
+    private func pixels(
+        for picture: RGBImage, _ size: (columns: Int, rows: Int)
+    ) -> TerminalSize.CellPixels {
+        guard graphics == .kitty || graphics == .iterm else { return cell }
+        func needed(_ side: Int, _ characters: Int) -> Int {
+            max((min(side, Self.longestSide) + characters - 1) / characters, 1)
+        }
+        return .init(
+            width: min(cell.width, needed(picture.width, size.columns)),
+            height: min(cell.height, needed(picture.height, size.rows)))
+    }
+
+    private func configuration(
+        columns: Int, rows: Int, cell: TerminalSize.CellPixels
+    ) -> OpaquePointer {
         let configuration = chafa_canvas_config_new()!
         chafa_canvas_config_set_geometry(configuration, Int32(columns), Int32(rows))
         chafa_canvas_config_set_cell_geometry(configuration, Int32(cell.width), Int32(cell.height))

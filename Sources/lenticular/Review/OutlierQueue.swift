@@ -47,7 +47,10 @@ enum OutlierQueue {
             })
     }
 
-    private static func catalog(of run: RunFolder) throws -> String {
+    /// The run's catalog, in whichever form it was written.
+    ///
+    /// - Throws: `PipelineError` where there is none.
+    static func catalog(of run: RunFolder) throws -> String {
         for ending in ["fits", "ecsv", "vot", "csv"] {
             let path = run.file("catalog." + ending)
             if FileManager.default.fileExists(atPath: path) { return path }

@@ -46,7 +46,10 @@ struct ReviewCommand: ParsableCommand {
         guard FileManager.default.fileExists(atPath: path) else {
             throw PipelineError(.input, path: path, "does not exist")
         }
-        let store = try LabelStore(path: folder.file(LabelStore.fileName))
+        let path = folder.file(LabelStore.fileName)
+        // A folder that is no run's stays as it is.
+        if !FileManager.default.fileExists(atPath: path) { _ = try OutlierQueue.catalog(of: folder) }
+        let store = try LabelStore(path: path)
         let task = try self.task(in: store, folder)
         let files = RunFiles(folder)
         let terminal = try Terminal()
@@ -61,7 +64,7 @@ struct ReviewCommand: ParsableCommand {
         try? queue.release()
         if summary.wasHungUp { throw ExitCode(128 + (Terminal.endingSignal ?? SIGHUP)) }
         print("\(summary.saved) decisions saved in \(store.path).")
-        print("Go on with: lenticular review \(path) --labeller \(labeller) --task \(task)")
+        print("Go on with: lenticular review \(self.path) --labeller \(labeller) --task \(task)")
         if timings { print(LatencyText.of(summary.latencies)) }
     }
 
