@@ -34,7 +34,7 @@ import Testing
             "lenticular review · morphology", "? help  q quit", "object-5", "10:00:27.92 -02:12:20.9",
             "smooth-or-featured?",
             "1 smooth", "25%", "2 featured", "70%", "3 artifact", "4 of 30 done · 4 saved · 4/min",
-            "▀▀▀▀▀▀▀▀▀▀", "colour of g,r,z · image · asinh",
+            "▀▀▀▀▀▀▀▀▀▀", "colour of g,r,z · ima",
         ] {
             #expect(text.contains(part), "\(part) is missing at \(columns)×\(rows):\n\(text)")
         }
@@ -82,9 +82,11 @@ import Testing
         _ = screen.handle(.character("n"), at: 1)
         #expect(Self.frame(screen, 80, 24).grid.lines.contains { $0.contains("looking for neighbours") })
         screen.neighbours = (1...5).map { ReviewNeighbour(id: "near-\($0)", files: ["n\($0).fits"], distance: 1) }
-        let frame = Self.frame(screen, 80, 24)
-        #expect(frame.grid.lines.contains { $0.contains("near-1") && $0.contains("near-5") })
-        #expect(frame.requests[1...5].map { $0.files[0] } == (1...5).map { "n\($0).fits" })
+        for (columns, shown) in [(80, 4), (120, 5)] {
+            let frame = Self.frame(screen, columns, 40)
+            #expect(frame.grid.lines.contains { $0.contains("near-1") && $0.contains("near-\(shown)") })
+            #expect(frame.requests[1...shown].map { $0.files[0] } == (1...shown).map { "n\($0).fits" })
+        }
     }
 
     @Test func withoutUTF8AllIsASCII() {

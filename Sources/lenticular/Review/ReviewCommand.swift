@@ -93,6 +93,7 @@ enum LatencyText {
             fixed(1000 * sorted[Int((share * Double(sorted.count - 1)).rounded())], 1)
         }
         return "from key to the next picture: median \(milliseconds(0.5)) ms, 95 % \(milliseconds(0.95)) ms, "
-            + "99 % \(milliseconds(0.99)) ms, longest \(milliseconds(1)) ms, \(sorted.count) objects"
+            + "99 % \(milliseconds(0.99)) ms, longest \(milliseconds(1)) ms; "
+            + "\(sorted.count { $0 < 0.05 }) of \(sorted.count) within 50 ms"
     }
 }
