@@ -3,6 +3,8 @@ import ArgumentParser
 import AstroIO
 import Figures
 import Foundation
+import ImageProcessing
+import Models
 import Pipelines
 import Tensors
 import Training
