@@ -1,3 +1,4 @@
+import ActiveLearning
 import Foundation
 import Labeling
 import Models
@@ -5,8 +6,6 @@ import Tensors
 import TestSupport
 import Testing
 import Training
-
-@testable import ActiveLearning
 
 @Suite struct LearnerTests {
     /// Two clouds of objects in eight dimensions, told apart by one of them.

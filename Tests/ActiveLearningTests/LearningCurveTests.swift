@@ -1,6 +1,5 @@
+import ActiveLearning
 import Testing
-
-@testable import ActiveLearning
 
 @Suite struct LearningCurveTests {
     @Test func aCurveIsFoundAgainAndForecasts() throws {

@@ -84,7 +84,7 @@ public struct AnomalySimulation: Sendable {
     }
 
     /// - Parameter scores: larger is more probably an anomaly.
-    static func quality(_ scores: [Double], _ truth: [Bool]) -> Quality {
+    package static func quality(_ scores: [Double], _ truth: [Bool]) -> Quality {
         let order = scores.indices.sorted { (-scores[$0], $0) < (-scores[$1], $1) }
         // Precision at each anomaly, as scikit-learn's average_precision_score has it where no scores are equal.
         var (found, sum) = (0.0, 0.0)

@@ -22,6 +22,8 @@ public struct LoopSimulation: Sendable {
     /// Share of the answers that are another class, drawn at random.
     public let error: Double
     public let testShare: Double
+    /// How heads are trained; the seed is that of the run.
+    public var heads = HeadEnsemble.Settings()
     let features: MorphologyFeatures
     let labels: [Int]
 
@@ -89,8 +91,10 @@ public struct LoopSimulation: Sendable {
         for (round, count) in counts.enumerated() {
             // One ensemble a round: it judges, and orders the next queue.
             let known = Set(labelled.map { answers[$0] }).sorted()
+            var settings = heads
+            settings.seed = UInt64(seed)
             let ensemble = try HeadEnsemble(
-                .init(seed: UInt64(seed)), features: poolFeatures,
+                settings, features: poolFeatures,
                 labels: labelled.map { (row: $0, label: known.firstIndex(of: answers[$0])!) },
                 classes: known.map { classes[$0] })
             let judged = ensemble.probabilities(of: testFeatures)

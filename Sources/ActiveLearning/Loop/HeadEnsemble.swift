@@ -19,12 +19,17 @@ public struct HeadEnsemble: Sendable {
     public struct Settings: Sendable {
         public var members = 5
         public var steps = 120
+        /// How small weights are kept, see `HeadSettings.strengths`.
+        public var strength: Float = 1
         public var seed: UInt64 = 0
         public var workers = 1
 
-        public init(members: Int = 5, steps: Int = 120, seed: UInt64 = 0, workers: Int = 1) {
+        public init(
+            members: Int = 5, steps: Int = 120, strength: Float = 1, seed: UInt64 = 0, workers: Int = 1
+        ) {
             self.members = members
             self.steps = steps
+            self.strength = strength
             self.seed = seed
             self.workers = workers
         }
@@ -61,7 +66,11 @@ public struct HeadEnsemble: Sendable {
                 var head = HeadSettings.standard(hidden: false, seed: settings.seed &+ UInt64(member), workers: 1)
                 head.steps = settings.steps
                 let trainer = HeadTrainer(head, features: rows, labels: known, reference: Array(labels.indices))
-                results[member] = Result { try trainer.fit(samples[member], standardisedBy: scale).head }
+                results[member] = Result {
+                    try trainer.fit(
+                        samples[member], strength: settings.strength, standardisedBy: scale
+                    ).head
+                }
             }
         }
         heads = try results.map { try $0!.get() }

@@ -1,4 +1,5 @@
 import Labeling
+import Tensors
 import Training
 
 /// What a task's labels teach: an ensemble of heads for each question of classes, or the interest that scores let expect.
@@ -27,7 +28,7 @@ struct TaskModel {
         root = tree.root.name
         let usable = labels.filter { $0.row >= 0 && $0.row < features.count && $0.answer != nil }
         if tree.root.answers.contains(where: { Int($0.name) != nil }) {
-            try learnInterest(usable, features, outlierScores)
+            try learnInterest(usable, features, outlierScores, seed: seed)
             return
         }
         for question in tree.questions {
@@ -66,7 +67,7 @@ struct TaskModel {
     }
 
     private mutating func learnInterest(
-        _ labels: [ConsensusLabel], _ features: MorphologyFeatures, _ outlierScores: [Double]
+        _ labels: [ConsensusLabel], _ features: MorphologyFeatures, _ outlierScores: [Double], seed: UInt64
     ) throws {
         // An artefact is of no interest, whatever made it unusual.
         let scores = labels.filter { $0.question == root || $0.question == QuestionTree.artefact }.map { label in
@@ -84,12 +85,16 @@ struct TaskModel {
                 scale: feedback.length)
         }
         let folds = 5
+        // In random order, so that no fold holds all of what comes at a fixed distance in the table.
+        var random = RandomNumbers(seed: seed, stream: 0xF01D)
+        let order = random.permutation(scores.count)
         var held: [(score: Double, isPositive: Bool)] = []
         for fold in 0..<folds where scores.count >= 2 * folds {
-            let training = scores.indices.filter { $0 % folds != fold }.map { scores[$0] }
+            let training = order.indices.filter { $0 % folds != fold }.map { scores[order[$0]] }
             let judge = try RelevanceFeedback(features, interest: training)
-            held += scores.indices.filter { $0 % folds == fold }.map {
-                (judge.predict(scores[$0].row).interest, scores[$0].score >= Self.interesting)
+            held += order.indices.filter { $0 % folds == fold }.map { place in
+                let known = scores[order[place]]
+                return (judge.predict(known.row).interest, known.score >= Self.interesting)
             }
         }
         heldOutAUC = ROCCurve(scores: held.map(\.score), positives: held.map(\.isPositive)).area()

@@ -84,7 +84,7 @@ public struct RelevanceFeedback: Sendable {
     }
 
     /// x of A x = b for a symmetric positive definite A, by Cholesky's decomposition.
-    static func solve(_ matrix: inout [Double], _ right: [Double]) -> [Double] {
+    package static func solve(_ matrix: inout [Double], _ right: [Double]) -> [Double] {
         let n = right.count
         for j in 0..<n {
             for i in j..<n {

@@ -50,6 +50,12 @@ struct LoopBenchCommand: ParsableCommand {
     @Option(help: "Answers in each of its three cycles.")
     var cycleAnswers = 60
 
+    @Option(help: "Steps of a head's training; those of 'learn' by default.")
+    var steps = HeadEnsemble.Settings().steps
+
+    @Option(help: "How small a head's weights are kept; as 'learn' does by default.")
+    var strength = HeadEnsemble.Settings().strength
+
     @Option(help: "Views of an image that the vectors are averaged over: 1, 4 or 8.")
     var views = 1
 
@@ -73,10 +79,10 @@ struct LoopBenchCommand: ParsableCommand {
             zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 })
         else { throw ValidationError("--counts: expected rising numbers of 2 and more") }
         guard seeds > 0, workers > 0, (0..<0.5).contains(error), (0.05...0.9).contains(testShare),
-            [1, 4, 8].contains(views), anomalies > 1, cycleAnswers > 1
+            [1, 4, 8].contains(views), steps > 0, strength > 0, anomalies > 1, cycleAnswers > 1
         else {
             throw ValidationError(
-                "expected seeds and workers of 1 and more, an error below 0.5, a test share from 0.05 to 0.9, 1, 4 or 8 views, 2 and more anomalies and answers a cycle"
+                "expected seeds and workers of 1 and more, an error below 0.5, a test share from 0.05 to 0.9, 1, 4 or 8 views, steps and strength above 0, 2 and more anomalies and answers a cycle"
             )
         }
     }
@@ -96,8 +102,9 @@ struct LoopBenchCommand: ParsableCommand {
             throw ValidationError("--counts: there are \(pool) images to ask about, fewer than \(numbers.last!)")
         }
         try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
-        let simulation = LoopSimulation(
+        var simulation = LoopSimulation(
             features: features, labels: labels, classes: classes, counts: numbers, error: error, testShare: testShare)
+        (simulation.heads.steps, simulation.heads.strength) = (steps, strength)
         let total = mixes.count * seeds
         let progress = Progress("asking  ", total: total, unit: "runs", enabled: !quiet)
         let runs = try simulation.run(mixes, seeds: seeds, workers: workers) { progress.update($0) }
