@@ -24,7 +24,7 @@ import Training
         let labels = (0..<300).map { $0 % 3 }
         let values = labels.flatMap { label in
             (0..<6).map { channel in
-                Float(random.integer(below: 1000)) / 500 + (channel == label ? 1.5 : 0)
+                Float(random.integer(below: 1000)) / 500 + (channel == label ? 0.8 : 0)
             }
         }
         let simulation = LoopSimulation(
@@ -33,7 +33,7 @@ import Training
         let mixes = [("random", try StrategyMix("random")), ("margin", try StrategyMix("margin"))]
         let runs = try simulation.run(mixes.map { (name: $0.0, mix: $0.1) }, seeds: 2, workers: 2) { _ in }
         #expect(runs.count == 4)
-        for run in runs { #expect(run.auc[2] > 0.85 && run.auc[2] > run.auc[0]) }
+        for run in runs { #expect(run.auc[2] > 0.75 && run.auc[2] > run.auc[0]) }
         // All strategies begin with the same answers; another seed with others.
         #expect(runs[0].auc[0] == runs[1].auc[0] && runs[0].auc[0] != runs[2].auc[0])
         let again = try simulation.run(mixes.map { (name: $0.0, mix: $0.1) }, seeds: 2, workers: 1) { _ in }

@@ -1,3 +1,4 @@
+import Foundation
 import Labeling
 import TestSupport
 import Testing
@@ -38,7 +39,7 @@ import Testing
         let tree = QuestionTree.classes("class", ["smooth", "disk", "artefact"])
         let rule = Retirement()
         func retired(_ answers: [String], artefacts: Int = 0) -> Bool {
-            rule.isRetired(["class": answers], artefacts: artefacts, tree: tree)
+            rule.isRetired(["class": answers], artefacts: artefacts, finished: answers.count, tree: tree)
         }
         #expect(!retired(["smooth", "smooth", "smooth"]))
         #expect(retired(["smooth", "smooth", "smooth", "smooth"]))

@@ -20,12 +20,12 @@ public struct HeadEnsemble: Sendable {
         public var members = 5
         public var steps = 120
         /// How small weights are kept, see `HeadSettings.strengths`.
-        public var strength: Float = 1
+        public var strength: Float = 4
         public var seed: UInt64 = 0
         public var workers = 1
 
         public init(
-            members: Int = 5, steps: Int = 120, strength: Float = 1, seed: UInt64 = 0, workers: Int = 1
+            members: Int = 5, steps: Int = 120, strength: Float = 4, seed: UInt64 = 0, workers: Int = 1
         ) {
             self.members = members
             self.steps = steps
