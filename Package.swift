@@ -87,7 +87,7 @@ let package = Package(
         .executableTarget(
             name: "lenticular",
             dependencies: [
-                "Labeling", "Pipelines", "Training", "TerminalUI",
+                "ActiveLearning", "Labeling", "Pipelines", "Training", "TerminalUI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),

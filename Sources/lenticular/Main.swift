@@ -17,6 +17,7 @@ struct Lenticular: ParsableCommand {
         subcommands: [
             RunCommand.self, ClassifyCommand.self, DetectCommand.self, MeasureCommand.self, RestoreCommand.self,
             EmbedCommand.self, TrainCommand.self, PretrainCommand.self, SimulateCommand.self, ViewCommand.self,
-            InfoCommand.self, ReviewCommand.self, FlagsCommand.self, ConfigCommand.self, BenchCommand.self,
+            QueueCommand.self, ReviewCommand.self, LearnCommand.self, LabelsCommand.self,
+            InfoCommand.self, FlagsCommand.self, ConfigCommand.self, BenchCommand.self,
         ])
 }

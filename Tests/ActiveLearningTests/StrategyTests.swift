@@ -1,9 +1,8 @@
+import ActiveLearning
 import Foundation
 import TestSupport
 import Testing
 import Training
-
-@testable import ActiveLearning
 
 @Suite struct StrategyTests {
     @Test func uncertaintyIsThatOfTheDefinitions() {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct DurabilityTests {
-    /// `LABEL_KILLS` asks for more kills than the default: the script benchmarks/label_kills.sh does.
+    /// `LABEL_KILLS` asks for more kills than the default: the script benchmarks/labeling/kills.sh does.
     static let kills = ProcessInfo.processInfo.environment["LABEL_KILLS"].flatMap(Int.init) ?? 50
 
     @Test func whatAKilledReviewerWasToldIsInTheLog() throws {

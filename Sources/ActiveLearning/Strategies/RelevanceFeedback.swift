@@ -27,11 +27,12 @@ public struct RelevanceFeedback: Sendable {
         guard !interest.isEmpty else { throw ActiveLearningError(.labels, "there is no answer to learn from yet") }
         let known = Array(interest.prefix(2000))
         self.features = features
-        labelled = known.map(\.row)
-        mean = known.reduce(0) { $0 + $1.score } / Double(known.count)
+        let rows = known.map(\.row)
+        let mean = known.reduce(0) { $0 + $1.score } / Double(known.count)
+        (labelled, self.mean) = (rows, mean)
         var distances: [Double] = []
-        for i in labelled.indices {
-            for j in 0..<i { distances.append(Self.squaredDistance(features, labelled[i], labelled[j]).squareRoot()) }
+        for i in rows.indices {
+            for j in 0..<i { distances.append(Self.squaredDistance(features, rows[i], rows[j]).squareRoot()) }
         }
         let sorted = distances.filter { $0 > 0 }.sorted()
         let length = sorted.isEmpty ? 1 : sorted[sorted.count / 2]
@@ -39,7 +40,7 @@ public struct RelevanceFeedback: Sendable {
         var matrix = [Double](repeating: 0, count: known.count * known.count)
         for i in known.indices {
             for j in known.indices {
-                let squared = Self.squaredDistance(features, labelled[i], labelled[j])
+                let squared = Self.squaredDistance(features, rows[i], rows[j])
                 matrix[i * known.count + j] = exp(-squared / (2 * length * length)) + (i == j ? ridge : 0)
             }
         }
@@ -83,7 +84,7 @@ public struct RelevanceFeedback: Sendable {
     }
 
     /// x of A x = b for a symmetric positive definite A, by Cholesky's decomposition.
-    static func solve(_ matrix: inout [Double], _ right: [Double]) -> [Double] {
+    package static func solve(_ matrix: inout [Double], _ right: [Double]) -> [Double] {
         let n = right.count
         for j in 0..<n {
             for i in j..<n {

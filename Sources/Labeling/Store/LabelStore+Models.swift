@@ -8,6 +8,10 @@ public struct ModelVersion: Sendable, Equatable {
     /// Seconds since 1970.
     public var created: Double
     public var seed: UInt32
+    /// Area under the ROC curve on labels that were held out; NaN where there were too few.
+    public var auc: Double
+    /// Share of the objects whose answer differs from what the version before said; NaN for the first.
+    public var flipped: Double
     /// What changed with it, in a line.
     public var summary: String
     /// Whether the queue is ordered by it.
@@ -21,13 +25,16 @@ extension LabelStore {
     ///
     /// - Returns: its number.
     public func recordModel(
-        task: String, seed: UInt32, summary: String, decisions: [DecisionID]
+        task: String, seed: UInt32, auc: Double, flipped: Double, summary: String, decisions: [DecisionID]
     ) throws(LabelStoreError) -> Int {
         try write { db in
             try db.execute(sql: "UPDATE model_version SET active = 0 WHERE task = ?", arguments: [task])
             try db.execute(
-                sql: "INSERT INTO model_version (task, created, seed, summary, active) VALUES (?, ?, ?, ?, 1)",
-                arguments: [task, Date().timeIntervalSince1970, seed, summary])
+                sql: """
+                    INSERT INTO model_version (task, created, seed, auc, flipped, summary, active)
+                    VALUES (?, ?, ?, ?, ?, ?, 1)
+                    """,
+                arguments: [task, Date().timeIntervalSince1970, seed, auc, flipped, summary])
             let version = db.lastInsertedRowID
             let insert = try db.cachedStatement(sql: "INSERT INTO model_label (version, decision) VALUES (?, ?)")
             for decision in Set(decisions) { try insert.execute(arguments: [version, decision]) }
@@ -47,6 +54,7 @@ extension LabelStore {
             ).map { row in
                 ModelVersion(
                     version: row["version"], task: row["task"], created: row["created"], seed: row["seed"],
+                    auc: row["auc"] ?? .nan, flipped: row["flipped"] ?? .nan,
                     summary: row["summary"], isActive: row["active"], labelCount: row["labels"])
             }
         }

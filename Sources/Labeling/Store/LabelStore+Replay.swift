@@ -62,13 +62,17 @@ extension LabelStore {
     /// Closes or opens an object in the queue by the task's rule.
     func updateRetirement(_ task: LabelTask, _ object: Int64, _ db: Database) throws {
         let find = try db.cachedStatement(
-            sql: "SELECT question, answer FROM vote WHERE task = ? AND object = ? ORDER BY decision")
+            sql: "SELECT question, answer, labeller FROM vote WHERE task = ? AND object = ? ORDER BY decision")
         var answers: [String: [String]] = [:]
+        var people: [String: [String: String]] = [:]
         for row in try Row.fetchAll(find, arguments: [task.name, object]) {
             answers[row[0], default: []].append(row[1])
+            people[row[2], default: [:]][row[0]] = row[1]
         }
+        let finished = people.values.count { task.tree.isFinished($0) }
         let artefacts = answers.removeValue(forKey: QuestionTree.artefact)?.count ?? 0
-        let isRetired = task.retirement.isRetired(answers, artefacts: artefacts, tree: task.tree)
+        let isRetired = task.retirement.isRetired(
+            answers, artefacts: artefacts, finished: finished, tree: task.tree)
         try db.execute(
             sql: "UPDATE queue SET open = ?1 WHERE task = ?2 AND object = ?3 AND open <> ?1",
             arguments: [isRetired ? 0 : 1, task.name, object])

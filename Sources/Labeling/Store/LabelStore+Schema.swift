@@ -90,7 +90,7 @@ extension LabelStore {
 
         CREATE TABLE model_version (
             version INTEGER PRIMARY KEY AUTOINCREMENT, task TEXT NOT NULL REFERENCES task(name), created REAL NOT NULL,
-            seed INTEGER NOT NULL, summary TEXT NOT NULL, active INTEGER NOT NULL);
+            seed INTEGER NOT NULL, auc REAL, flipped REAL, summary TEXT NOT NULL, active INTEGER NOT NULL);
         CREATE TABLE model_label (
             version INTEGER NOT NULL REFERENCES model_version(version),
             decision INTEGER NOT NULL REFERENCES decision(id),

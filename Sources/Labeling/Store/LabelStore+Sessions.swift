@@ -2,7 +2,8 @@ import Foundation
 import GRDB
 
 extension LabelStore {
-    /// Begins a review. Objects that this labeller skipped in earlier sessions come again.
+    /// Begins a review. Objects that this labeller skipped in earlier sessions come again, and what earlier sessions of theirs
+    /// had reserved is free: one that was killed in the middle of an object goes on there.
     public func startSession(labeller: String, task: String) throws(LabelStoreError) -> SessionID {
         try write { db in
             _ = try self.task(task, db)
@@ -15,6 +16,9 @@ extension LabelStore {
                     arguments: [task, labeller, object])
                 try reopen(task: task, object: object, labeller: labeller, db)
             }
+            try db.execute(
+                sql: "DELETE FROM lease WHERE task = ? AND session IN (SELECT id FROM session WHERE labeller = ?)",
+                arguments: [task, labeller])
             try db.execute(
                 sql: "INSERT INTO session (labeller, task, started) VALUES (?, ?, ?)",
                 arguments: [labeller, task, Date().timeIntervalSince1970])

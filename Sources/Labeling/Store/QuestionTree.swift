@@ -85,10 +85,13 @@ public struct QuestionTree: Sendable, Hashable, Codable {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw QuestionTreeError("\(path): cannot be read")
         }
-        do { self = try YAMLDecoder().decode(QuestionTree.self, from: text) } catch let error as QuestionTreeError {
-            throw QuestionTreeError("\(path): \(error.reason)")
-        } catch {
+        struct Contents: Decodable { var questions: [Question] }
+        let contents: Contents
+        do { contents = try YAMLDecoder().decode(Contents.self, from: text) } catch {
             throw QuestionTreeError("\(path): is no question tree: \(error)")
+        }
+        do throws(QuestionTreeError) { try self.init(contents.questions) } catch {
+            throw QuestionTreeError("\(path): \(error.reason)")
         }
     }
 
@@ -109,6 +112,16 @@ public struct QuestionTree: Sendable, Hashable, Codable {
             }
         }
         return found
+    }
+
+    /// Whether answers by question go all the way from the root to where nothing more is asked.
+    public func isFinished(_ answers: [String: String]) -> Bool {
+        var current = root
+        while let name = answers[current.name], let answer = current.answer(named: name) {
+            guard let next = question(after: answer) else { return true }
+            current = next
+        }
+        return false
     }
 
     private func check() throws(QuestionTreeError) {

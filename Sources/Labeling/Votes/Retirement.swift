@@ -28,10 +28,10 @@ public struct Retirement: Sendable, Hashable, Codable {
     /// - Parameters:
     ///   - votes: for each question its answers in the order in which they were given, one a person.
     ///   - artefacts: people who flagged the object as an artefact.
-    public func isRetired(_ votes: [String: [String]], artefacts: Int, tree: QuestionTree) -> Bool {
-        if artefacts >= artefact { return true }
+    ///   - finished: people who answered all that the tree asked them.
+    public func isRetired(_ votes: [String: [String]], artefacts: Int, finished: Int, tree: QuestionTree) -> Bool {
+        if artefacts >= artefact || artefacts + finished >= total { return true }
         var question = tree.root
-        if (votes[question.name] ?? []).count + artefacts >= total { return true }
         while true {
             let answers = votes[question.name] ?? []
             guard isSettled(answers) else { return false }

@@ -9,7 +9,7 @@ struct BenchCommand: ParsableCommand {
         subcommands: [
             BackboneBenchCommand.self, HeadBenchCommand.self, AttentionBenchCommand.self, ProbeBenchCommand.self,
             DetectionBenchCommand.self, RestorationBenchCommand.self, ParametersBenchCommand.self,
-            LabelsBenchCommand.self, ReviewBenchCommand.self,
+            LabelsBenchCommand.self, LoopBenchCommand.self, ReviewBenchCommand.self,
         ])
 }
 

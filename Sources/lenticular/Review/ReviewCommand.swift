@@ -48,7 +48,11 @@ struct ReviewCommand: ParsableCommand {
         }
         let path = folder.file(LabelStore.fileName)
         // A folder that is no run's stays as it is.
-        if !FileManager.default.fileExists(atPath: path) { _ = try OutlierQueue.catalog(of: folder) }
+        if !FileManager.default.fileExists(atPath: path) {
+            guard case .finished = folder.state else {
+                throw PipelineError(.input, path: folder.path, "holds no finished run; make one with 'lenticular run'")
+            }
+        }
         let store = try LabelStore(path: path)
         let task = try self.task(in: store, folder)
         let files = RunFiles(folder)
