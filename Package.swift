@@ -20,6 +20,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // MARK: - C libraries, each with one door
@@ -34,6 +35,8 @@ let package = Package(
         .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+        .systemLibrary(name: "CChafa", pkgConfig: "chafa", providers: [.apt(["libchafa-dev"])]),
+        .target(name: "CTerminal"),
         .target(name: "CImageCodecs", dependencies: ["CLibPNG", "CLibJPEG"]),
         .target(name: "CKernels", cSettings: optimised, linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CHNSW", cxxSettings: [.unsafeFlags(["-O3"])]),
@@ -63,6 +66,17 @@ let package = Package(
         .target(name: "Inference", dependencies: ["Models", "Datasets"], swiftSettings: swift),
         .target(name: "Outliers", dependencies: ["Inference", "Kernels", "Tensors", "CHNSW"], swiftSettings: swift),
 
+        // MARK: - A person in the loop
+        .target(
+            name: "Labeling",
+            dependencies: [
+                "AstroIO", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: swift),
+        .target(
+            name: "ActiveLearning", dependencies: ["Labeling", "Training", "Outliers", "Pipelines"],
+            swiftSettings: swift),
+
         // MARK: - Pipelines and the tool
         .target(
             name: "Pipelines",
@@ -70,10 +84,12 @@ let package = Package(
                 "Outliers", "Inference", "Figures", "CSodium", .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: swift),
+        .target(name: "TerminalUI", dependencies: ["ImageProcessing", "CChafa", "CTerminal"], swiftSettings: swift),
         .executableTarget(
             name: "lenticular",
             dependencies: [
-                "Pipelines", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "ActiveLearning", "Labeling", "Pipelines", "Training", "TerminalUI",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
 
@@ -104,6 +120,18 @@ let package = Package(
             dependencies: [
                 "Outliers", "AstroIO", "Datasets", "ImageProcessing", "Inference", "Models", "Tensors", "TestSupport",
             ],
+            swiftSettings: swift),
+        .testTarget(
+            name: "TerminalUITests", dependencies: ["TerminalUI", "ImageProcessing", "AstroIO"], swiftSettings: swift),
+        .executableTarget(
+            name: "LabelWriter", dependencies: ["Labeling"], path: "Tests/LabelWriter", swiftSettings: swift),
+        .testTarget(
+            name: "LabelingTests",
+            dependencies: [
+                "Labeling", "LabelWriter", "AstroIO", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+            ], swiftSettings: swift),
+        .testTarget(
+            name: "ActiveLearningTests", dependencies: ["ActiveLearning", "Labeling", "TestSupport"],
             swiftSettings: swift),
         .testTarget(name: "ToolTests", dependencies: ["lenticular", "AstroIO"], swiftSettings: swift),
     ],

@@ -6,7 +6,7 @@ set -eu
 packages="
     make g++ pkg-config libc6-dev
     libcfitsio-dev wcslib-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev libbz2-dev libsep-dev
-    libdnnl-dev libcairo2-dev fonts-dejavu-core libsodium-dev libexpat1-dev
+    libdnnl-dev libcairo2-dev fonts-dejavu-core libsodium-dev libexpat1-dev libsqlite3-dev libchafa-dev
     libhnswlib-dev
 "
 

@@ -18,6 +18,7 @@ struct Lenticular: ParsableCommand {
             RunCommand.self, ClassifyCommand.self, DetectCommand.self, MeasureCommand.self, RestoreCommand.self,
             OutliersCommand.self, SimilarCommand.self,
             EmbedCommand.self, TrainCommand.self, PretrainCommand.self, SimulateCommand.self, ViewCommand.self,
+            QueueCommand.self, ReviewCommand.self, LearnCommand.self, LabelsCommand.self,
             InfoCommand.self, FlagsCommand.self, ConfigCommand.self, BenchCommand.self,
         ])
 }

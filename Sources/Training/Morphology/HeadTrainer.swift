@@ -65,14 +65,18 @@ public struct HeadTrainer: Sendable {
 
     /// A head trained on some images.
     ///
-    /// - Parameter strength: see ``HeadSettings/strengths``.
-    public func fit(_ indices: [Int], strength: Float = 1) throws -> (head: MorphologyHead, samplesPerSecond: Double) {
+    /// - Parameters:
+    ///   - strength: see ``HeadSettings/strengths``.
+    ///   - vectors: rows that say how inputs are standardised, in place of those of the reference.
+    public func fit(
+        _ indices: [Int], strength: Float = 1, standardisedBy vectors: [Float]? = nil
+    ) throws -> (head: MorphologyHead, samplesPerSecond: Double) {
         let backend = CPUBackend(threads: 1)
         let head = MorphologyHead(
             features.width, hidden: settings.hidden, outputs: labels.target.outputCount, members: settings.members,
             from: .random(seed: settings.seed, on: backend))
         head.zeroOutputs()
-        head.standardise(by: features.numbers(reference))
+        head.standardise(by: vectors ?? features.numbers(reference))
         let task = MorphologyHeadTask(
             target: labels.target, features: features, labels: labels.values, train: indices,
             dropout: settings.dropout, smoothing: settings.smoothing)

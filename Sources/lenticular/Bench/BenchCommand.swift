@@ -9,7 +9,8 @@ struct BenchCommand: ParsableCommand {
         subcommands: [
             BackboneBenchCommand.self, HeadBenchCommand.self, AttentionBenchCommand.self, ProbeBenchCommand.self,
             DetectionBenchCommand.self, RestorationBenchCommand.self, ParametersBenchCommand.self,
-            LabelsBenchCommand.self, SearchBenchCommand.self, AutoencoderBenchCommand.self, OutliersBenchCommand.self,
+            LabelsBenchCommand.self, LoopBenchCommand.self, ReviewBenchCommand.self, SearchBenchCommand.self,
+            AutoencoderBenchCommand.self, OutliersBenchCommand.self,
         ])
 }
 
