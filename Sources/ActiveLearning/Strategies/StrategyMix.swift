@@ -20,7 +20,7 @@ public struct StrategyMix: Sendable, Equatable, CustomStringConvertible {
     public let shares: [(strategy: Strategy, share: Double)]
 
     /// For a task of classes.
-    public static let standard = StrategyMix([(.margin, 0.7), (.diversity, 0.1), (.random, 0.2)])
+    public static let standard = StrategyMix([(.margin, 0.8), (.random, 0.2)])
 
     init(_ shares: [(strategy: Strategy, share: Double)]) {
         let sum = shares.reduce(0) { $0 + $1.share }
