@@ -74,7 +74,7 @@ import Testing
                     seen.end()
                 }
             }
-            threads.forEach { $0.start() }
+            for thread in threads { thread.start() }
             while seen.ended < 2 { usleep(2000) }
             #expect(seen.failures.isEmpty)
             #expect(seen.ids.count == 400 && Set(seen.ids).count == 400)
