@@ -8,7 +8,7 @@ import Testing
 import Training
 
 @Suite struct LearnerTests {
-    /// Two clouds of objects in eight dimensions, told apart by one of them.
+    /// Two clouds of objects in eight dimensions, apart in each of them by less than two standard deviations.
     private func makeFeatures(_ count: Int) -> (features: MorphologyFeatures, isDisk: [Bool]) {
         var random = RandomNumbers(seed: 5)
         var values: [Float] = []
@@ -16,7 +16,7 @@ import Training
         for row in 0..<count {
             for channel in 0..<8 {
                 let noise = (0..<4).reduce(Float(0)) { sum, _ in sum + Float(random.integer(below: 1000)) / 1000 - 0.5 }
-                values.append(noise + (channel == 3 && isDisk[row] ? 2.5 : 0))
+                values.append(noise + (isDisk[row] ? (channel % 2 == 0 ? 1 : -1) : 0))
             }
         }
         return (MorphologyFeatures(values, width: 8), isDisk)
