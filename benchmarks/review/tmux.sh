@@ -45,7 +45,7 @@ P
 }
 start() { # start SIZE TERM OPTIONS: dash, which does not mend a terminal that a program left in disorder
     tm kill-server 2>/dev/null
-    rm -rf "$work/run" "$work"/before "$work"/after "$work"/status
+    rm -rf "$work/run" "$work"/before "$work"/after "$work"/later "$work"/status
     cp -r "$run" "$work/run"
     rm -f "$work/run"/labels.sqlite*
     tm new-session -d -s review -x "${1%x*}" -y "${1#*x}" /bin/sh
@@ -58,8 +58,7 @@ start() { # start SIZE TERM OPTIONS: dash, which does not mend a terminal that a
     done
 }
 keys() { for key in "$@"; do tm send-keys -t review "$key"; sleep 0.15; done; }
-pid() { pgrep -f "$program review $work/run" | while read -r p; do
-    [ "$(ps -o comm= -p "$(ps -o ppid= -p "$p")")" = sh ] && echo "$p"; done | head -1; }
+pid() { pgrep -P "$(tm display -p -t review '#{pane_pid}')" | head -1; }
 restored() { # restored WHAT
     for _ in $(seq 40); do [ -s "$work/after" ] && break; sleep 0.1; done
     check "$1: main screen, visible cursor" "0 1" "$(tm display -p -t review '#{alternate_on} #{cursor_flag}')"

@@ -344,7 +344,9 @@ public struct ReviewScreen: Sendable {
 
     private mutating func refill() {
         do {
-            for item in try queue.upcoming(lookAhead) where seen.insert(item.id).inserted {
+            // Objects that were passed by without an answer are given out again, before the new ones.
+            let passed = entries.count { !$0.isDone }
+            for item in try queue.upcoming(lookAhead + passed) where seen.insert(item.id).inserted {
                 entries.append(Entry(item: item))
             }
         } catch {
