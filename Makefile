@@ -17,6 +17,7 @@ build: setup
 demo: build
 	@rm -rf "$(DEMO)"
 	$(PROGRAM) run pipelines/quickstart.yaml --input data/sample --output "$(DEMO)"
+	@echo "Label the most unusual objects in the terminal:  $(PROGRAM) review $(DEMO)"
 
 test: setup
 	swift build -c release --build-tests

@@ -22,7 +22,7 @@ import Testing
             #expect(restored.width == 80 && restored.height == 60 && restored.unit == "nanomaggy")
             #expect(restored.header.text("EXTNAME") == "RESTORED")
             #expect(restored.variance?.allSatisfy { $0 > 0 } == true, "UNCERTAINTY is read as standard deviation")
-            #expect(try ImageReader.read(folder + "/out/good_restored.png").width == 164)
+            #expect(try ImageReader.read(folder + "/out/good_restored.png").width == 4 * 164)
             #expect(try Catalog.read(folder + "/out/restoration.ecsv").rowCount == 1)
             let failures = try Catalog.read(folder + "/out/failures.ecsv")
             #expect(failures["id_str"]?.strings == ["small"])
