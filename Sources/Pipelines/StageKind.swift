@@ -6,6 +6,7 @@ public enum StageKind: String, CaseIterable, Sendable {
     case classify
     case measure
     case detect
+    case restore
     case score
     case catalog
     case contactSheet = "contact-sheet"
@@ -19,7 +20,7 @@ public enum StageKind: String, CaseIterable, Sendable {
         case .load: []
         case .stamp: [.load]
         case .embed: [.load, .stamp]
-        case .classify, .measure, .detect: [.load, .stamp]
+        case .classify, .measure, .detect, .restore: [.load, .stamp]
         case .score: [.embed]
         case .catalog: [.load, .stamp]
         case .contactSheet: [.score]
@@ -35,6 +36,7 @@ public enum StageKind: String, CaseIterable, Sendable {
         case .classify: "Says what each object looks like, with calibrated probabilities."
         case .measure: "Measures the galaxy in the middle of each image: magnitude, size, shape, morphology."
         case .detect: "Finds the sources in each image; a catalog of them for each."
+        case .restore: "Removes noise and fills gaps of each image; a FITS file for each."
         case .score: "Scores each object by the mean distance to its nearest neighbours among the embeddings."
         case .catalog: "Writes the catalog."
         case .contactSheet: "Draws the most unusual objects into one picture."
@@ -50,6 +52,7 @@ public enum StageKind: String, CaseIterable, Sendable {
         case .classify: ClassifySettings.settings
         case .measure: MeasureSettings.settings
         case .detect: DetectSettings.settings
+        case .restore: RestoreSettings.settings
         case .score: ScoreSettings.settings
         case .catalog: CatalogSettings.settings
         case .contactSheet: ContactSheetSettings.settings

@@ -43,7 +43,8 @@ struct RunTests {
     }
 
     @Test(
-        "one run writes classes, measurements and numbers of sources into one catalog; what a stage cannot do is a row")
+        "one run writes classes, measurements, numbers of sources and restored images into one catalog; what a stage cannot do is a row"
+    )
     func everything() throws {
         try Tool.withTemporaryFolder { folder in
             let fields = ["--set", "load.limit=6", "--set", "score.neighbours=3"]
@@ -63,6 +64,13 @@ struct RunTests {
             for (count, place) in zip(counts, places) {
                 let sources = try Catalog.read(folder + "/run/" + #require(place))
                 #expect(try Int64(sources.rowCount) == #require(count) && sources["MAG_AUTO"] != nil)
+            }
+            let restored = try #require(catalog["restored_loc"]?.strings)
+            for (place, ratio) in zip(restored, try #require(catalog["restored_flux_ratio"]?.doubles)) {
+                let image = try ImageReader.read(folder + "/run/" + #require(place))
+                #expect(image.width == 96 && image.variance != nil && image.wcs != nil)
+                // Missing where nothing is bright enough for an aperture.
+                #expect(ratio.isNaN || abs(ratio - 1) < 0.1)
             }
             #expect(
                 try String(contentsOfFile: folder + "/run/provenance.json", encoding: .utf8).contains("other_models"))

@@ -10,6 +10,9 @@ enum Analyses {
         if let stage = specification.stage(.detect) {
             analyses.append(try DetectStage(DetectSettings(stage), folder: folder))
         }
+        if let stage = specification.stage(.restore) {
+            analyses.append(try RestoreStage(RestoreSettings(stage), folder: folder))
+        }
         return analyses
     }
 }
