@@ -13,10 +13,6 @@ struct OutlierScoring {
         self.quiet = quiet
     }
 
-    /// An image without content says nothing about its object: it is neither scored nor a neighbour, so that a defect
-    /// is never presented as a discovery.
-    static let defects: QualityFlags = [.blankImage, .zeroRange, .allMasked, .lowCoverage]
-
     /// Scores in the order of the journal's objects that have an embedding.
     func score(_ journal: ObjectJournal) throws(PipelineError) -> [ScoredObject] {
         let matrix = try journal.embeddingMatrix()
@@ -25,7 +21,10 @@ struct OutlierScoring {
         let reader = try journal.reader()
         while let record = try reader.next() {
             guard record.failure == nil else { continue }
-            if Self.defects.isDisjoint(with: QualityFlags(rawValue: record.flags)) { usable.append(ids.count) }
+            // Neither scored nor a neighbour, so that a defect is never presented as a discovery.
+            if StampDefects.withoutContent.isDisjoint(with: QualityFlags(rawValue: record.flags)) {
+                usable.append(ids.count)
+            }
             ids.append(record.id)
         }
         var objects = [ScoredObject](repeating: ScoredObject(), count: ids.count)
@@ -46,13 +45,10 @@ struct OutlierScoring {
         }
         progress.finish(usable.count)
 
-        // Ties in the order of the input, so that a run is reproducible.
-        let scored = objects.indices.filter { objects[$0].score.isFinite }
-            .sorted { (-objects[$0].score, $0) < (-objects[$1].score, $1) }
-        for (rank, index) in scored.enumerated() {
-            objects[index].rank = rank + 1
-            objects[index].percentile =
-                scored.count > 1 ? 100 * Double(scored.count - 1 - rank) / Double(scored.count - 1) : 100
+        let ranking = OutlierRanking(objects.map(\.score))
+        for (place, index) in ranking.order.enumerated() {
+            objects[index].rank = place + 1
+            objects[index].percentile = ranking.percentile(at: place)
         }
         for index in objects.indices where objects[index].rank == 0 { objects[index].flags.insert(.notScored) }
         return objects

@@ -77,16 +77,7 @@ public final class LabelStore: Sendable {
 
     /// Writes in one transaction that is on the disk when this returns.
     func write<Value>(_ body: (Database) throws -> Value) throws(LabelStoreError) -> Value {
-        do {
-            return try queue.writeWithoutTransaction { db in
-                var value: Value?
-                try db.inTransaction(.immediate) {
-                    value = try body(db)
-                    return .commit
-                }
-                return value!
-            }
-        } catch {
+        do { return try queue.writeWithoutTransaction { try Self.transaction($0, body) } } catch {
             throw LabelStoreError(error, path: path)
         }
     }
@@ -97,16 +88,21 @@ public final class LabelStore: Sendable {
             return try queue.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA synchronous = NORMAL")
                 defer { try? db.execute(sql: "PRAGMA synchronous = FULL") }
-                var value: Value?
-                try db.inTransaction(.immediate) {
-                    value = try body(db)
-                    return .commit
-                }
-                return value!
+                return try Self.transaction(db, body)
             }
         } catch {
             throw LabelStoreError(error, path: path)
         }
+    }
+
+    /// What the body returns, in a transaction that takes the lock at once.
+    private static func transaction<Value>(_ db: Database, _ body: (Database) throws -> Value) throws -> Value {
+        var value: Value?
+        try db.inTransaction(.immediate) {
+            value = try body(db)
+            return .commit
+        }
+        return value!
     }
 
     func unknown(_ what: String) -> LabelStoreError { LabelStoreError(.unknown, path: path, what) }

@@ -3,10 +3,11 @@ public import Datasets
 
 /// Stamps that are never ranked: a defect of the image would be presented as a discovery.
 public enum StampDefects {
-    /// Flags that say so.
-    public static let flags: QualityFlags = [
-        .blankImage, .zeroRange, .allMasked, .lowCoverage, .saturated, .nonFiniteEmbedding,
-    ]
+    /// Flags of images without content, which say nothing about their objects.
+    public static let withoutContent: QualityFlags = [.blankImage, .zeroRange, .allMasked, .lowCoverage]
+
+    /// Flags of all stamps that are not ranked.
+    public static let flags: QualityFlags = withoutContent.union([.saturated, .nonFiniteEmbedding])
 
     /// Share of the pixels of a channel that have the highest value, above which a stamp counts as saturated.
     static let plateauShare = 0.2

@@ -40,27 +40,16 @@ public struct AutoencoderBenchmark: Sendable {
         let images = Tensor.normal(
             [batch, configuration.channels, configuration.size, configuration.size], random: &random, on: backend)
         var optimizer = AdamW(network)
-        let clock = ContinuousClock()
-        func time() throws -> Double {
-            let start = clock.now
+        let timing = try StepTiming(seconds: secondsPerRow, workers: workers, backend: backend) {
             let (_, gradients) = try parallel.gradients(of: network, batch: batch) { network, range in
                 let own = images.slice(axis: 0, range)
                 return network.reconstruction(of: own, execution).meanSquaredError(own)
             }
             optimizer.update(gradients, learningRate: 1e-4, maximumNorm: 1, pool: parallel.pool)
-            return (clock.now - start) / .seconds(1)
         }
-        _ = try time()
-        var times: [Double] = []
-        while times.count < 3 || times.reduce(0, +) < secondsPerRow { times.append(try time()) }
-        times.sort()
-        backend.profiler.isEnabled = true
-        var available = 0.0
-        for _ in 0..<max(1, min(times.count, 5)) { available += try time() * Double(workers) }
         return Row(
             kind: kind, precision: precision, workers: workers, batch: batch, parameters: network.parameterCount,
-            stampsPerSecond: Double(batch) / times[times.count / 2],
-            breakdown: backend.profiler.entries.map { .init(work: $0.kind.title, share: $0.seconds / available) })
+            stampsPerSecond: Double(batch) / timing.median, breakdown: timing.breakdown)
     }
 
     /// A network with its answers to random stamps, for a program that is to agree: `FOLDER/KIND.safetensors` and

@@ -41,23 +41,10 @@ public struct HeadBenchmark: Sendable {
     public func run(_ subject: Subject, _ precision: Precision) throws -> Row {
         let backend = CPUBackend(threads: 1)
         let step = try self.step(subject, precision, backend)
-        let clock = ContinuousClock()
-        func time() throws -> Double {
-            let start = clock.now
-            try step()
-            return (clock.now - start) / .seconds(1)
-        }
-        _ = try time()
-        var times: [Double] = []
-        while times.count < 3 || times.reduce(0, +) < secondsPerRow { times.append(try time()) }
-        times.sort()
-        backend.profiler.isEnabled = true
-        var available = 0.0
-        for _ in 0..<max(1, min(times.count, 5)) { available += try time() * Double(workers) }
+        let timing = try StepTiming(seconds: secondsPerRow, workers: workers, backend: backend, step)
         return Row(
             subject: subject, precision: precision, workers: workers, batch: subject.batch,
-            samplesPerSecond: Double(subject.batch) / times[times.count / 2],
-            breakdown: backend.profiler.entries.map { .init(work: $0.kind.title, share: $0.seconds / available) })
+            samplesPerSecond: Double(subject.batch) / timing.median, breakdown: timing.breakdown)
     }
 
     private func step(_ subject: Subject, _ precision: Precision, _ backend: CPUBackend) throws -> () throws -> Void {

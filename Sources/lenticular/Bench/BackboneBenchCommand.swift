@@ -122,12 +122,11 @@ struct BackboneBenchCommand: ParsableCommand {
         )
         print(table.head)
         let rows = try benchmark.run { row in
-            let parts = row.breakdown.filter { $0.share >= 0.005 }.map { "\($0.work) \(fixed(100 * $0.share, 1)) %" }
             print(
                 table.row([
                     row.model, String(row.imageSize), String(row.parameters), row.task.rawValue, row.precision.rawValue,
                     String(row.batch), significant(row.medianImagesPerSecond), row.gigaflops.map { fixed($0, 0) } ?? "",
-                    fixed(100 * row.shareOutsideProductsAndAttention, 1) + " %", parts.joined(separator: ", "),
+                    fixed(100 * row.shareOutsideProductsAndAttention, 1) + " %", row.breakdown.summary,
                 ]))
         }
         try json.write(Report(rows: rows, accuracy: images.isEmpty ? nil : try measureAccuracy()))

@@ -36,13 +36,10 @@ struct HeadBenchCommand: ParsableCommand {
         for subject in HeadBenchmark.Subject.allCases {
             for precision in [Precision.float32, .bfloat16] {
                 let row = try HeadBenchmark(workers: workers, secondsPerRow: seconds).run(subject, precision)
-                let parts = row.breakdown.filter { $0.share >= 0.005 }.map {
-                    "\($0.work) \(fixed(100 * $0.share, 1)) %"
-                }
                 print(
                     table.row([
                         subject.rawValue, precision.rawValue, String(row.batch), significant(row.samplesPerSecond),
-                        parts.joined(separator: ", "),
+                        row.breakdown.summary,
                     ]))
                 rows.append(row)
             }

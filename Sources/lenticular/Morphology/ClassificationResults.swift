@@ -67,26 +67,13 @@ struct ClassificationResults {
             metadata: [CatalogMetadata("MODEL", model.name), CatalogMetadata("MODELSHA", model.sha256)])
         try catalog.write(to: folder + "/catalog.fits")
         try catalog.write(to: folder + "/catalog.ecsv")
-        if !failures.isEmpty {
-            try Catalog(
-                name: "FAILURES",
-                columns: [
-                    Column("id_str", .string(failures.map(\.object.id)), ucd: "meta.id;meta.main"),
-                    Column("file_loc", .string(failures.map { $0.object.paths.joined(separator: ";") })),
-                    Column("stage", .string(failures.map(\.error.stage.rawValue))),
-                    Column("reason", .string(failures.map(\.error.reason)), ucd: "meta.note"),
-                ]
-            ).write(to: folder + "/failures.ecsv")
-        }
+        try ResultFiles.writeFailures(failures, in: folder)
         if sheet > 0, !rows.isEmpty { try contactSheet(rows, target, count: sheet, reader: reader) }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try encoder.encode([
-            "program": "lenticular", "version": ProgramVersion.current, "model": model.name,
-            "model_sha256": model.sha256,
-            "command_line": CommandLine.arguments.joined(separator: " "), "objects": "\(rows.count)",
-            "failures": "\(failures.count)", "finished": Date.now.formatted(.iso8601),
-        ]).write(to: URL(fileURLWithPath: folder + "/provenance.json"), options: .atomic)
+        try ResultFiles.writeProvenance(
+            [
+                "model": model.name, "model_sha256": model.sha256, "objects": "\(rows.count)",
+                "failures": "\(failures.count)",
+            ], in: folder)
     }
 
     /// How many images there are of each class.

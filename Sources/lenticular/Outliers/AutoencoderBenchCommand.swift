@@ -49,13 +49,10 @@ struct AutoencoderBenchCommand: ParsableCommand {
             }
             for precision in [Precision.float32, .bfloat16] {
                 let row = try benchmark.run(kind, precision)
-                let parts = row.breakdown.filter { $0.share >= 0.005 }.map {
-                    "\($0.work) \(fixed(100 * $0.share, 1)) %"
-                }
                 print(
                     table.row([
                         kind.rawValue, precision.rawValue, String(row.parameters), significant(row.stampsPerSecond),
-                        parts.joined(separator: ", "),
+                        row.breakdown.summary,
                     ]))
                 rows.append(row)
             }

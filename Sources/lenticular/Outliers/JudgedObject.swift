@@ -22,12 +22,10 @@ struct JudgedObject {
         var objects = rows.enumerated().map { index, row in
             JudgedObject(row: row, judgement: judgements[index], flags: row.flags)
         }
-        let scored = objects.indices.filter { objects[$0].score.isFinite }
-            .sorted { (-objects[$0].score, $0) < (-objects[$1].score, $1) }
-        for (place, index) in scored.enumerated() {
+        let ranking = OutlierRanking(objects.map(\.score))
+        for (place, index) in ranking.order.enumerated() {
             objects[index].rank = place + 1
-            objects[index].percentile =
-                scored.count > 1 ? 100 * Double(scored.count - 1 - place) / Double(scored.count - 1) : 100
+            objects[index].percentile = ranking.percentile(at: place)
             if objects[index].judgement!.distances.first == 0 { objects[index].flags.insert(.duplicateImage) }
             if objects[index].judgement!.distances.count < k { objects[index].flags.insert(.fewNeighbours) }
         }

@@ -66,20 +66,6 @@ struct OutlierResults {
         try catalog.write(to: folder + "/catalog.ecsv")
     }
 
-    /// What could not be read.
-    func writeFailures(_ failures: [(object: ObjectFiles, error: StampError)]) throws {
-        guard !failures.isEmpty else { return }
-        try Catalog(
-            name: "FAILURES",
-            columns: [
-                Column("id_str", .string(failures.map(\.object.id)), ucd: "meta.id;meta.main"),
-                Column("file_loc", .string(failures.map { $0.object.paths.joined(separator: ";") })),
-                Column("stage", .string(failures.map(\.error.stage.rawValue))),
-                Column("reason", .string(failures.map(\.error.reason)), ucd: "meta.note"),
-            ]
-        ).write(to: folder + "/failures.ecsv")
-    }
-
     /// The most unusual objects, and how the score is distributed.
     func draw(_ objects: [JudgedObject], title: String, count: Int, pictures: StampPictures) throws {
         let scored = objects.filter { $0.rank > 0 }.sorted { $0.rank < $1.rank }
@@ -108,19 +94,6 @@ struct OutlierResults {
         }
         return ContactSheet.Cell(
             picture: pictures.picture(of: object.row.object), badge: String(object.rank), caption: caption)
-    }
-
-    /// How the results came about.
-    func writeProvenance(_ values: [String: String]) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        var values = values
-        values["program"] = "lenticular"
-        values["version"] = ProgramVersion.current
-        values["command_line"] = CommandLine.arguments.joined(separator: " ")
-        values["finished"] = Date.now.formatted(.iso8601)
-        try encoder.encode(values).write(
-            to: URL(fileURLWithPath: folder + "/provenance.json"), options: .atomic)
     }
 }
 

@@ -70,7 +70,7 @@ struct OutliersCommand: ParsableCommand {
         let failures = input.missing + answer.failures
         let pictures = StampPictures(method.encoder.normalization)
         try results.writeCatalog(objects, method, comparesWithArchive: fitted != nil)
-        try results.writeFailures(failures)
+        try ResultFiles.writeFailures(failures, in: results.folder)
         try results.draw(
             objects, title: "Outliers of \(self.input.joined(separator: ", ")) by \(method.settings.method.rawValue)",
             count: sheet, pictures: pictures)
@@ -85,12 +85,13 @@ struct OutliersCommand: ParsableCommand {
                 .draw(objects.filter { (1...explain).contains($0.rank) }, into: output + "/explained")
         }
         let defects = objects.count { !$0.row.isUsable }
-        try results.writeProvenance([
-            "method": method.settings.method.rawValue, "k": "\(method.settings.k)",
-            "metric": method.settings.metric.rawValue, "standardise": "\(method.settings.standardise)",
-            "seed": "\(method.settings.seed)", "objects": "\(objects.count)", "archive": "\(method.members.count)",
-            "defects": "\(defects)", "failures": "\(failures.count)",
-        ])
+        try ResultFiles.writeProvenance(
+            [
+                "method": method.settings.method.rawValue, "k": "\(method.settings.k)",
+                "metric": method.settings.metric.rawValue, "standardise": "\(method.settings.standardise)",
+                "seed": "\(method.settings.seed)", "objects": "\(objects.count)", "archive": "\(method.members.count)",
+                "defects": "\(defects)", "failures": "\(failures.count)",
+            ], in: results.folder)
         if !quiet { summary(objects, defects: defects, failures: failures.count) }
         if !failures.isEmpty { throw ExitCode(3) }
     }
